@@ -1,1 +1,39 @@
-//! placeholder
+//! What the tests across parts stand on: throw-away servers, the built program, readers of Kafka, and the oracle.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use lifestream_tests::{Kafka, Pipeline, Postgres, eventually};
+//!
+//! let pipeline = Pipeline::new("bridge_drains", Postgres::shared(), Kafka::shared());
+//! pipeline.run(&["init"]);
+//! let bridge = pipeline.spawn(&["bridge"]);
+//! pipeline.database.psql("SELECT lifestream.emit_event('note.created', 'note', 'n-1', '{}')");
+//! eventually(Duration::from_secs(10), "the event is on the topic", || !pipeline.events().is_empty());
+//! assert_eq!(bridge.terminate().code(), Some(0));
+//! ```
+//!
+//! Servers, programs and their files are gone when the test program ends, however it ends: see [`guard`] and [`spawner`].
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a harness for tests: what fails in it fails the test, with its own words"
+)]
+
+pub mod checkout;
+pub mod guard;
+pub mod oracle;
+pub mod spawner;
+
+mod eventually;
+mod kafka;
+mod pipeline;
+mod postgres;
+mod program;
+mod topic;
+
+pub use eventually::{eventually, eventually_async};
+pub use kafka::{Kafka, KafkaOptions};
+pub use pipeline::Pipeline;
+pub use postgres::{Database, Postgres, PostgresOptions};
+pub use program::{Finished, Program};
+pub use topic::{Record, read_topic};

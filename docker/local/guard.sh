@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Guards throw-away servers: waits until its standard input ends, which it does when whoever started it has ended in
+# whatever way (a killed process included), then stops the server and removes its folder.
+#
+#   guard.sh <postgres|kafka> <dir>
+
+# A Ctrl-C on the terminal is meant for the tests; what they started is stopped here, in order.
+trap '' INT TERM HUP
+
+# shellcheck source=settings.sh
+source "$(dirname "${BASH_SOURCE[0]}")/settings.sh"
+
+cat >/dev/null
+case $1 in
+postgres) "$here/postgres.sh" stop "$2" immediate ;;
+kafka) "$here/kafka.sh" stop "$2" kill ;;
+esac
+rm -rf "$2"

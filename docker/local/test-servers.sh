@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Makes ready what the tests start servers from, and prints where it is. Quick when nothing has changed.
+#
+#   test-servers.sh postgres 15|16   the server's copy, with the extension as it is built now
+#   test-servers.sh kafka            the folder of Kafka's jars
+#   test-servers.sh place            the folder that throw-away servers keep their files in
+
+# shellcheck source=settings.sh
+source "$(dirname "${BASH_SOURCE[0]}")/settings.sh"
+# shellcheck source=place.sh
+source "$here/place.sh"
+# shellcheck source=build.sh
+source "$here/build.sh"
+# shellcheck source=server.sh
+source "$here/server.sh"
+
+base=$(place "$target/test-servers")
+# Several test programs may ask at once.
+exec 9>"$base/lock"
+flock 9
+
+case ${1:-} in
+postgres)
+    server=$base/postgres-$2
+    if [[ ! -e $server || -z ${STACK_READY:-} ]]; then
+        case $2 in
+        15) "$here/postgres.sh" copy "/usr/lib/postgresql/15/bin/pg_config" "$server" && built=$target ;;
+        16) unpack_server_16 "$server" && built=$target/pg16 ;;
+        *) die "no PostgreSQL $2 for the tests: 15 or 16" ;;
+        esac
+        build_extension dev "$server/bin/pg_config" "$built" "$2"
+        install_extension "$server" "$built/debug/libpg_lifestream.so"
+    fi
+    echo "$server"
+    ;;
+kafka)
+    libs=$base/kafka-$KAFKA_VERSION
+    "$here/kafka.sh" jars "$libs"
+    echo "$libs"
+    ;;
+place) echo "$base" ;;
+*) die "usage: test-servers.sh postgres 15|16, or kafka, or place" ;;
+esac
