@@ -7,12 +7,16 @@ start_daemon() {
     local dir=$1 log=$2
     shift 2
     (
-        cd /
+        cd "$dir" || exit
         echo "$BASHPID" >"$dir/pid.new"
         mv "$dir/pid.new" "$dir/pid"
         exec setsid -- "$@"
     ) </dev/null >>"$log" 2>&1 9>&- &
+    # Not before it has become the command (or has failed to) can its pid be judged.
+    wait_until 20 begun "$dir" $! || die "$dir: the process did not begin; see $log"
 }
+
+begun() { daemon_pid "$1" >/dev/null || ! kill -0 "$2" 2>/dev/null; }
 
 # daemon_pid <folder>: prints the pid if the process noted there runs and is ours; else 1.
 daemon_pid() {

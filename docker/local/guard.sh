@@ -7,7 +7,6 @@
 # A Ctrl-C on the terminal is meant for the tests; what they started is stopped here, in order.
 trap '' INT TERM HUP
 
-# shellcheck source=settings.sh
 source "$(dirname "${BASH_SOURCE[0]}")/settings.sh"
 
 cat >/dev/null

@@ -9,13 +9,9 @@
 # <dir> holds data/, port, server.properties, pid and log. The pairs are properties of the broker; they are kept for later
 # starts. `tls=on` is ours: it adds a listener with TLS (port noted in port.tls, its authority's certificate in tls/ca.pem).
 
-# shellcheck source=settings.sh
 source "$(dirname "${BASH_SOURCE[0]}")/settings.sh"
-# shellcheck source=stage.sh
 source "$here/stage.sh"
-# shellcheck source=place.sh
 source "$here/place.sh"
-# shellcheck source=daemon.sh
 source "$here/daemon.sh"
 
 jars() {

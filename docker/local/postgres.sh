@@ -8,13 +8,9 @@
 #
 # <dir> holds data/, port, password (0600), pid and log. Options are settings of the server; they are kept for later starts.
 
-# shellcheck source=settings.sh
 source "$(dirname "${BASH_SOURCE[0]}")/settings.sh"
-# shellcheck source=stage.sh
 source "$here/stage.sh"
-# shellcheck source=place.sh
 source "$here/place.sh"
-# shellcheck source=daemon.sh
 source "$here/daemon.sh"
 
 # Debian's server finds its library and share trees relative to its own place: kept in the same relation, they can lie anywhere.

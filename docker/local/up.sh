@@ -1,0 +1,116 @@
+#!/usr/bin/env bash
+# make up: from a fresh clone to events that flow. Each step does only what is missing, so that a run that was cut off,
+# at whatever point, is continued by the next one.
+
+source "$(dirname "${BASH_SOURCE[0]}")/settings.sh"
+source "$here/stage.sh"
+source "$here/place.sh"
+source "$here/daemon.sh"
+source "$here/packages.sh"
+source "$here/build.sh"
+source "$here/server.sh"
+source "$here/stack.sh"
+source "$here/program.sh"
+source "$here/demo.sh"
+
+main() {
+    local began
+    began=$(now_ms)
+    enter_stack
+
+    step "1/7 Debian packages: server, Java, compilers"
+    stage packages
+    [[ -n ${STACK_LIBRARY:-} ]] || install_packages "${PACKAGES[@]}"
+    find_stack
+    step_done
+
+    step "2/7 Building the program and the extension (the first time 5 to 10 minutes: 300 crates and librdkafka, optimised)"
+    stage building
+    build_all
+    step_done
+
+    step "3/7 Apache Kafka $KAFKA_VERSION from Maven Central (54 MB, once)"
+    "$here/kafka.sh" jars "$libs"
+    step_done
+
+    step "4/7 PostgreSQL $POSTGRES_MAJOR, a private cluster with the extension preloaded"
+    start_postgres
+    step_done
+
+    step "5/7 Kafka, one broker in KRaft mode"
+    mkdir -p "$kafka"
+    echo "   listens on $("$here/kafka.sh" start "$libs" "$kafka")"
+    stage kafka-started
+    step_done
+
+    step "6/7 Database, topics, and lifestream in the background"
+    make_database
+    lifestream init >"$program/init.log" 2>&1 || die "lifestream init failed:" "$(tail -n 20 "$program/init.log")"
+    stage topics-made
+    start_program
+    stage program-started
+    echo "   lifestream up runs; its log: $program/log"
+    step_done
+
+    step "7/7 Demonstration: a browser's bookmarks become events, go through Kafka and come back as rows"
+    demonstrate
+    step_done
+
+    next_steps $((($(now_ms) - began) / 1000))
+}
+
+# The tests bring built files, so that they need not build for each of their kills.
+build_all() {
+    library=${STACK_LIBRARY:-$target/release/libpg_lifestream.so}
+    binary=${STACK_PROGRAM:-$target/release/lifestream}
+    if [[ -z ${STACK_LIBRARY:-} ]]; then
+        build_program release
+        stage building-extension
+        build_extension release "/usr/lib/postgresql/$POSTGRES_MAJOR/bin/pg_config" "$target"
+    fi
+    stage built
+}
+
+start_postgres() {
+    mkdir -p "$postgres"
+    "$here/postgres.sh" copy "/usr/lib/postgresql/$POSTGRES_MAJOR/bin/pg_config" "$server"
+    stage postgres-copied
+    # A running server keeps the old library in memory: it is started anew with the new one.
+    if ! cmp --silent "$library" "$postgres/library"; then
+        "$here/postgres.sh" stop "$postgres" fast
+        install_extension "$server" "$library" >"$postgres/install.log"
+        stage extension-installing
+        cp "$library" "$postgres/library.new"
+        mv "$postgres/library.new" "$postgres/library"
+    fi
+    "$here/postgres.sh" start "$server" "$postgres" shared_preload_libraries=pg_lifestream >/dev/null
+    stage postgres-started
+    echo "   listens on 127.0.0.1:$(cat "$postgres/port")"
+}
+
+make_database() {
+    if [[ -z $(psql_here postgres -Atc "SELECT 1 FROM pg_database WHERE datname = '$POSTGRES_DATABASE'") ]]; then
+        psql_here postgres -c "CREATE DATABASE $POSTGRES_DATABASE"
+    fi
+    stage database-made
+    psql_here "$POSTGRES_DATABASE" -c "SET client_min_messages = warning" \
+        -c "CREATE EXTENSION IF NOT EXISTS pg_lifestream" -c "ALTER EXTENSION pg_lifestream UPDATE"
+    stage extension-made
+    install_program "$binary"
+}
+
+next_steps() {
+    cat <<TEXT
+
+Up after $1 s. PostgreSQL and Kafka run on ports of their own; \`make down\` stops them, \`make clean\` removes everything.
+Next, in this folder:
+
+    eval "\$(make -s env)"       # DATABASE_URL, KAFKA_BROKERS, and lifestream and psql on the PATH
+    psql "\$DATABASE_URL" -c "SELECT emit_event('link.added', 'link', lifestream.link_subject_id('https://example.org/a'),
+                                               '{\"url\": \"https://example.org/a\", \"title\": \"A\"}')"
+    psql "\$DATABASE_URL" -c "SELECT title, url, status FROM lifestream.links ORDER BY added_at DESC LIMIT 5"
+    kcat -b "\$KAFKA_BROKERS" -C -t events.raw -o -1 -e -f '%k %h\n%s\n'
+TEXT
+}
+
+main
