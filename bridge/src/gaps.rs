@@ -164,9 +164,8 @@ impl Gaps {
             match &mut cohort.owners {
                 Owners::Unknown => {
                     cohort.probe_owed = true;
-                    cohort.owners = Owners::Known(
-                        holders.iter().map(|h| (h.virtual_transaction.clone(), h.xid)).collect(),
-                    );
+                    cohort.owners =
+                        Owners::Known(holders.iter().map(|h| (h.virtual_transaction.clone(), h.xid)).collect());
                 }
                 Owners::Known(owners) => {
                     let before = owners.len();

@@ -1,1 +1,65 @@
-//! placeholder
+//! The bridge: publishes what is committed in `lifestream.events` to Kafka's `events.raw`, once, in order for each
+//! subject, and flips `published_to_kafka`.
+//!
+//! An [`epoch`] begins with the [`start`] procedure (lease, topic, reconciliation) and ends with the first fault or
+//! with shutdown. Within it the [`reader`] looks for rows, the [`sender`] publishes them, the [`saver`] flips flags;
+//! the [`tracker`] knows every number in between.
+
+mod epoch;
+mod error;
+mod fitness;
+pub mod gaps;
+mod lease;
+mod parking;
+pub mod reader;
+pub mod row;
+mod saver;
+mod sender;
+mod start;
+mod topic_tail;
+pub mod tracker;
+
+use lifestream_envelope::Until;
+use lifestream_envelope::backoff;
+use lifestream_envelope::kafka::Kafka;
+use lifestream_envelope::outage::Outage;
+use lifestream_envelope::settings::Settings;
+use tokio_util::sync::CancellationToken;
+
+use epoch::{Carry, Ended};
+pub use error::BridgeError;
+
+/// Publishes until `shutdown`, or until nothing is left where `until` is [`Until::Idle`].
+///
+/// Postgres or Kafka being away, at the start too, is waited out with backoff.
+///
+/// # Errors
+/// Only what trying again cannot help, see [`BridgeError::is_permanent`].
+pub async fn run(settings: &Settings, shutdown: CancellationToken, until: Until) -> Result<(), BridgeError> {
+    let kafka = Kafka::new(&settings.kafka)?;
+    let mut carry = Carry::default();
+    let mut outage = Outage::new("bridge");
+    let mut waits = backoff::forever();
+    loop {
+        carry.started = false;
+        let ended = epoch::run(settings, &kafka, &shutdown, until, &mut carry).await;
+        if carry.started {
+            waits = backoff::forever();
+            outage.over();
+        }
+        match ended {
+            Ok(Ended::Done) => return Ok(()),
+            Ok(Ended::Again) => continue,
+            Err(fault @ BridgeError::Refused { .. }) => {
+                tracing::warn!(%fault, "sending one by one to find and park it");
+                continue;
+            }
+            Err(fault) if fault.is_permanent() => return Err(fault),
+            Err(fault) => outage.down(&fault),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(waits.next().unwrap_or_default()) => {}
+            () = shutdown.cancelled() => return Ok(()),
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! One epoch: from the start procedure until shutdown or the first fault.
+//!
+//! Three tasks work side by side: the reader looks ahead by a batch, this one serialises and sends, the saver flips.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lifestream_envelope::Until;
+use lifestream_envelope::event::EventRow;
+use lifestream_envelope::kafka::Kafka;
+use lifestream_envelope::settings::Settings;
+use tokio::sync::mpsc;
+use tokio_postgres::Row;
+use tokio_util::sync::CancellationToken;
+
+use crate::error::BridgeError;
+use crate::reader::Reader;
+use crate::sender::Pace;
+use crate::start::{self, Epoch};
+use crate::tracker::Tracker;
+use crate::{lease, row};
+
+/// What one epoch tells the next.
+#[derive(Debug, Default)]
+pub struct Carry {
+    /// Some message up to this number is one that Kafka refuses: they are sent one by one to find it.
+    pub suspect_until: Option<i64>,
+    /// Whether the epoch came as far as publishing.
+    pub started: bool,
+}
+
+/// How an epoch ended without a fault.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Nothing is left to do.
+    Done,
+    /// What Kafka refused is parked: another epoch goes on at full pace.
+    Again,
+}
+
+/// Runs one epoch.
+pub async fn run(
+    settings: &Settings,
+    kafka: &Kafka,
+    shutdown: &CancellationToken,
+    until: Until,
+    carry: &mut Carry,
+) -> Result<Ended, BridgeError> {
+    let pace = if carry.suspect_until.is_some() { Pace::OneByOne } else { Pace::Pipelined };
+    let epoch = tokio::select! {
+        started = start::procedure(settings, kafka, pace) => started?,
+        () = shutdown.cancelled() => return Ok(Ended::Done),
+    };
+    carry.started = true;
+    let Epoch { keeper, reader, sender, saver, tracker, parking, topic } = epoch;
+    let closing = CancellationToken::new();
+    let saving = tokio::spawn(saver.run(closing.clone()));
+    let (batches, incoming) = mpsc::channel(1);
+    let reading = tokio::spawn(read(
+        reader,
+        batches,
+        Arc::clone(&tracker),
+        shutdown.clone(),
+        settings.bridge.poll_interval,
+        until,
+    ));
+
+    let mut publisher = Publisher { keeper, sender, tracker, parking, topic };
+    let ended = publisher.run(incoming, carry).await;
+    reading.abort();
+    if ended.is_ok() {
+        publisher.sender.emptied().await;
+    }
+    closing.cancel();
+    // A saver that hangs on a dead connection is not waited for: its statement is fenced by the epoch.
+    let _ = tokio::time::timeout(Duration::from_secs(5), saving).await;
+    let Publisher { keeper, sender, tracker, .. } = publisher;
+    let fault = tracker.take_fault();
+    if let Some(BridgeError::Refused { .. }) = fault {
+        carry.suspect_until = Some(tracker.last_sent());
+    }
+    // Joins librdkafka's threads.
+    let _ = tokio::task::spawn_blocking(move || drop(sender)).await;
+    match fault {
+        Some(fault) => Err(fault),
+        None => {
+            lease::release(&keeper).await?;
+            ended
+        }
+    }
+}
+
+/// Looks until shutdown, or until nothing is left. A fault goes to the tracker.
+async fn read(
+    mut reader: Reader,
+    batches: mpsc::Sender<Vec<Row>>,
+    tracker: Arc<Tracker>,
+    shutdown: CancellationToken,
+    poll_interval: Duration,
+    until: Until,
+) {
+    let looking = async {
+        let mut by_timer = false;
+        loop {
+            let look = reader.look().await?;
+            let found = look.rows.len();
+            if found > 0 && by_timer {
+                tracing::warn!(
+                    events = found,
+                    "found by the safety timer: no wake-up announced them (emitted with lifestream.notify off, or through a pooler?)"
+                );
+            }
+            if found > 0 && batches.send(look.rows).await.is_err() {
+                return Ok(());
+            }
+            by_timer = false;
+            match until {
+                _ if look.more => {}
+                Until::Idle if found == 0 => return Ok(()),
+                Until::Idle => {}
+                Until::Shutdown => by_timer = reader.wait(poll_interval).await?,
+            }
+        }
+    };
+    tokio::select! {
+        ended = looking => if let Err(fault) = ended { tracker.fail(fault) },
+        () = shutdown.cancelled() => {}
+    }
+}
+
+struct Publisher {
+    keeper: Arc<tokio_postgres::Client>,
+    sender: crate::sender::Sender,
+    tracker: Arc<Tracker>,
+    parking: crate::parking::Parking,
+    topic: String,
+}
+
+impl Publisher {
+    /// Publishes batches until the reader ends or the epoch fails; the fault itself is in the tracker.
+    async fn run(&mut self, mut incoming: mpsc::Receiver<Vec<Row>>, carry: &mut Carry) -> Result<Ended, BridgeError> {
+        loop {
+            let rows = tokio::select! {
+                batch = incoming.recv() => match batch {
+                    Some(rows) => rows,
+                    None => return Ok(Ended::Done),
+                },
+                () = self.failure() => return Ok(Ended::Done),
+            };
+            for row in &rows {
+                let event = row::event(row)?;
+                if let Err(fault) = self.publish(&event, carry.suspect_until.is_some()).await {
+                    self.tracker.fail(fault);
+                    return Ok(Ended::Done);
+                }
+                if self.tracker.has_failed() {
+                    return Ok(Ended::Done);
+                }
+                if carry.suspect_until.is_some_and(|seq| seq <= event.seq) {
+                    carry.suspect_until = None;
+                    return Ok(Ended::Again);
+                }
+            }
+        }
+    }
+
+    async fn failure(&self) {
+        while !self.tracker.has_failed() {
+            self.tracker.room.notified().await;
+        }
+    }
+
+    async fn publish(&mut self, event: &EventRow<'_>, one_by_one: bool) -> Result<(), BridgeError> {
+        if self.parking.holds_back(event.subject_id).is_some() {
+            return self.park(event, "an earlier event of this subject is parked").await;
+        }
+        self.sender.room().await;
+        if self.tracker.has_failed() {
+            return Ok(());
+        }
+        match self.sender.send(event) {
+            Err(BridgeError::Refused { reason, .. }) => return self.park(event, &reason).await,
+            sent => sent?,
+        }
+        if one_by_one {
+            self.sender.emptied().await;
+            if let Some(reason) = self.tracker.take_refusal() {
+                return self.park(event, &reason).await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn park(&mut self, event: &EventRow<'_>, error: &str) -> Result<(), BridgeError> {
+        self.parking.park(&self.keeper, &self.topic, event, error).await?;
+        self.tracker.settle(&std::iter::once(event.seq.cast_unsigned()).collect());
+        Ok(())
+    }
+}

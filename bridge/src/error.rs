@@ -1,0 +1,71 @@
+//! What can go wrong in the bridge, and what it does about it.
+
+use lifestream_envelope::kafka::KafkaError;
+use lifestream_envelope::postgres::PostgresError;
+
+/// Why an epoch of the bridge ended.
+#[derive(Debug, thiserror::Error)]
+pub enum BridgeError {
+    /// The database could not be reached or answered with an error.
+    #[error(transparent)]
+    Postgres(#[from] PostgresError),
+    /// The database answered a statement with an error, or the connection broke.
+    #[error("PostgreSQL: {}", describe(.0))]
+    Statement(#[from] tokio_postgres::Error),
+    /// Kafka could not be reached or refused what is needed.
+    #[error(transparent)]
+    Kafka(#[from] KafkaError),
+    /// A message failed in a way that says nothing about the message itself.
+    #[error("Kafka did not take a message: {0}")]
+    Delivery(rdkafka::error::KafkaError),
+    /// Kafka will never take this message.
+    #[error("Kafka refuses event seq {seq}: {reason}")]
+    Refused {
+        /// The event's number.
+        seq: u64,
+        /// The broker's or the client's words.
+        reason: String,
+    },
+    /// Nothing has been acknowledged for too long.
+    #[error("Kafka has acknowledged nothing for {0:.1?}")]
+    Stalled(std::time::Duration),
+    /// Another bridge took the lease.
+    #[error("another bridge has taken over (epoch {0} is no longer the newest)")]
+    Fenced(i64),
+    /// The lease ran out before it could be renewed.
+    #[error("the lease ran out before it could be renewed: PostgreSQL answers too slowly, or this process was stopped")]
+    LeaseExpired,
+    /// `events.raw` is missing.
+    #[error("topic {0} does not exist: run `lifestream init` (KAFKA_BROKERS and KAFKA_TOPIC_PREFIX say where)")]
+    TopicMissing(String),
+    /// The database is a standby.
+    #[error("DATABASE_URL leads to a standby, which is read-only: waiting until it is promoted")]
+    Standby,
+    /// Something that a person has to put right first; trying again does not help.
+    #[error("{0}")]
+    Unfit(String),
+}
+
+impl BridgeError {
+    /// Whether trying again is pointless: the process should end and say so.
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            Self::Postgres(e) => e.is_permanent(),
+            Self::Kafka(e) => e.is_permanent(),
+            Self::Unfit(_) => true,
+            Self::Statement(_)
+            | Self::Delivery(_)
+            | Self::Refused { .. }
+            | Self::Stalled(_)
+            | Self::Fenced(_)
+            | Self::LeaseExpired
+            | Self::Standby
+            | Self::TopicMissing(_) => false,
+        }
+    }
+}
+
+/// tokio-postgres says only "db error": what the server said is in its source.
+fn describe(error: &tokio_postgres::Error) -> String {
+    error.as_db_error().map_or_else(|| error.to_string(), |e| format!("{} ({})", e.message(), e.code().code()))
+}
