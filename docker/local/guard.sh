@@ -2,7 +2,7 @@
 # Guards throw-away servers: waits until its standard input ends, which it does when whoever started it has ended in
 # whatever way (a killed process included), then stops the server and removes its folder.
 #
-#   guard.sh <postgres|kafka> <dir>
+#   guard.sh <postgres|kafka|stack> <dir>       a stack is the `var` of a whole set-up
 
 # A Ctrl-C on the terminal is meant for the tests; what they started is stopped here, in order.
 trap '' INT TERM HUP
@@ -13,5 +13,6 @@ cat >/dev/null
 case $1 in
 postgres) "$here/postgres.sh" stop "$2" immediate ;;
 kafka) "$here/kafka.sh" stop "$2" kill ;;
+stack) STACK_VAR=$2 "$here/down.sh" >/dev/null ;;
 esac
 rm -rf "$2"

@@ -57,7 +57,7 @@ pub fn run_script(name: &str, arguments: &[&str]) -> String {
 }
 
 /// The folder that throw-away servers keep their files in: one that the servers' account can reach.
-pub(crate) fn servers() -> PathBuf {
+pub fn servers() -> PathBuf {
     static SERVERS: OnceLock<PathBuf> = OnceLock::new();
     SERVERS.get_or_init(|| PathBuf::from(run_script("test-servers.sh", &["place"]))).clone()
 }

@@ -34,6 +34,6 @@ mod topic;
 pub use eventually::{eventually, eventually_async};
 pub use kafka::{Kafka, KafkaOptions};
 pub use pipeline::Pipeline;
-pub use postgres::{Database, Postgres, PostgresOptions};
-pub use program::{Finished, Program};
+pub use postgres::{Database, Postgres, PostgresOptions, extension_library};
+pub use program::{Finished, Program, binary};
 pub use topic::{Record, read_topic};

@@ -1,7 +1,8 @@
 //! A throw-away PostgreSQL with the extension, on a port of its own.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use crate::checkout::{run_script, servers, unique};
@@ -152,6 +153,12 @@ impl Postgres {
     }
 }
 
+/// Path of the extension's library, as it is built now, for a major version.
+pub fn extension_library(version: u32) -> PathBuf {
+    let output = Command::new(server(version).join("bin/pg_config")).arg("--pkglibdir").output().expect("pg_config runs");
+    Path::new(String::from_utf8_lossy(&output.stdout).trim()).join("pg_lifestream.so")
+}
+
 /// A database of a throw-away server.
 #[derive(Clone)]
 pub struct Database<'a> {
@@ -187,11 +194,21 @@ impl Database<'_> {
 
 #[track_caller]
 fn psql(postgres: &Postgres, database: &str, sql: &str) -> String {
-    let output = postgres
+    // By its standard input, where each statement is by itself, and psql's own commands work.
+    let mut process = postgres
         .program("psql")
-        .args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1", "--dbname", database, "--command", sql])
-        .output()
+        .args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1", "--dbname", database])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
         .expect("psql runs");
+    let mut stdin = process.stdin.take().expect("a pipe");
+    let input = sql.to_owned();
+    // psql leaves the rest unread once a statement fails: a broken pipe is no failure of ours.
+    let feeder = std::thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
+    let output = process.wait_with_output().expect("psql can be waited for");
+    feeder.join().expect("the feeder does not panic");
     assert!(output.status.success(), "psql: {sql}\n{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).expect("psql prints UTF-8").trim_end().to_owned()
 }

@@ -173,8 +173,8 @@ fn command(arguments: &[&str], environment: &[(String, String)]) -> Command {
     command
 }
 
-/// The program: the one that `LIFESTREAM_BIN` names, else the one in cargo's target folder, built first.
-fn binary() -> PathBuf {
+/// Path of the program: the one that `LIFESTREAM_BIN` names, else the one in cargo's target folder, built first.
+pub fn binary() -> PathBuf {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY
         .get_or_init(|| {
