@@ -8,7 +8,10 @@ use std::sync::OnceLock;
 pub fn root() -> &'static Path {
     static ROOT: OnceLock<PathBuf> = OnceLock::new();
     ROOT.get_or_init(|| {
-        Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests' crate lies in a folder of the workspace").to_owned()
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .parent()
+            .expect("the tests' crate lies in a folder of the workspace")
+            .to_owned()
     })
 }
 

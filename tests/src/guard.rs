@@ -16,7 +16,13 @@ pub struct Guard {
 impl Guard {
     /// Guards the server of a kind (`postgres`, `kafka`, or `stack` for all that `make up` starts) in a folder; to be set up before the server is started.
     pub fn over(kind: &str, folder: &Path) -> Self {
-        let process = script("guard.sh").arg(kind).arg(folder).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("guard.sh starts");
+        let process = script("guard.sh")
+            .arg(kind)
+            .arg(folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("guard.sh starts");
         Self { process }
     }
 }

@@ -74,7 +74,11 @@ impl Oracle {
     /// How many events are known to be committed.
     pub fn committed(&self) -> usize {
         let transactions = self.transactions.lock().expect("no writer panicked");
-        transactions.iter().filter(|transaction| transaction.outcome == Outcome::Ok).map(|transaction| transaction.events.len()).sum()
+        transactions
+            .iter()
+            .filter(|transaction| transaction.outcome == Outcome::Ok)
+            .map(|transaction| transaction.events.len())
+            .sum()
     }
 
     /// Emits one event for each subject in one transaction and notes how it ended. Ids are the oracle's own, so that they are
@@ -188,7 +192,11 @@ mod tests {
 
     #[test]
     fn sound_when_all_is_there_once_and_in_order() {
-        let transactions = [transaction(&[1, 2], Outcome::Ok), transaction(&[3], Outcome::Failed), transaction(&[4], Outcome::Unknown)];
+        let transactions = [
+            transaction(&[1, 2], Outcome::Ok),
+            transaction(&[3], Outcome::Failed),
+            transaction(&[4], Outcome::Unknown),
+        ];
         let records = [record(1, "a", 1, 0), record(2, "a", 2, 1)];
         let effects = HashMap::from([(id(1), 1), (id(2), 1)]);
         assert_eq!(judge(&transactions, &records, Some(&effects)), Verdict::default());
@@ -196,7 +204,11 @@ mod tests {
 
     #[test]
     fn sees_loss_ghosts_and_torn_commits() {
-        let transactions = [transaction(&[1], Outcome::Ok), transaction(&[2], Outcome::Failed), transaction(&[3, 4], Outcome::Unknown)];
+        let transactions = [
+            transaction(&[1], Outcome::Ok),
+            transaction(&[2], Outcome::Failed),
+            transaction(&[3, 4], Outcome::Unknown),
+        ];
         let verdict = judge(&transactions, &[record(2, "a", 2, 0), record(3, "a", 3, 1)], None);
         assert_eq!(verdict.lost, BTreeSet::from([id(1)]));
         assert_eq!(verdict.ghosts, BTreeSet::from([id(2)]));

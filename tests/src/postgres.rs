@@ -43,7 +43,8 @@ impl Postgres {
         let server = server(options.version);
         let folder = servers().join(unique("postgres"));
         let guard = Guard::over("postgres", &folder);
-        let mut settings = vec!["fsync=off".to_owned(), "max_connections=300".to_owned(), "max_prepared_transactions=20".to_owned()];
+        let mut settings =
+            vec!["fsync=off".to_owned(), "max_connections=300".to_owned(), "max_prepared_transactions=20".to_owned()];
         if options.preloaded {
             settings.push("shared_preload_libraries=pg_lifestream".to_owned());
         }
@@ -155,7 +156,8 @@ impl Postgres {
 
 /// Path of the extension's library, as it is built now, for a major version.
 pub fn extension_library(version: u32) -> PathBuf {
-    let output = Command::new(server(version).join("bin/pg_config")).arg("--pkglibdir").output().expect("pg_config runs");
+    let output =
+        Command::new(server(version).join("bin/pg_config")).arg("--pkglibdir").output().expect("pg_config runs");
     Path::new(String::from_utf8_lossy(&output.stdout).trim()).join("pg_lifestream.so")
 }
 
@@ -185,7 +187,8 @@ impl Database<'_> {
 
     /// Opens a connection, driven by a task of its own.
     pub async fn connect(&self) -> tokio_postgres::Client {
-        let (client, connection) = tokio_postgres::connect(&self.url(), tokio_postgres::NoTls).await.expect("the server takes a connection");
+        let (client, connection) =
+            tokio_postgres::connect(&self.url(), tokio_postgres::NoTls).await.expect("the server takes a connection");
         // An error of the connection shows in the client's next call.
         tokio::spawn(async move { drop(connection.await) });
         client

@@ -65,7 +65,13 @@ impl Program {
     #[track_caller]
     pub fn run(arguments: &[&str], environment: &[(String, String)]) -> String {
         let finished = Self::run_with(arguments, environment, b"");
-        assert!(finished.status.success(), "lifestream {}: {}\n{}", arguments.join(" "), finished.status, finished.stderr);
+        assert!(
+            finished.status.success(),
+            "lifestream {}: {}\n{}",
+            arguments.join(" "),
+            finished.status,
+            finished.stderr
+        );
         finished.stdout
     }
 
@@ -102,7 +108,8 @@ impl Program {
 
     /// Sends a signal by its name, such as `TERM` or `INT`.
     pub fn signal(&self, name: &str) {
-        let status = Command::new("kill").args(["-s", name, "--", &self.pid().to_string()]).status().expect("kill runs");
+        let status =
+            Command::new("kill").args(["-s", name, "--", &self.pid().to_string()]).status().expect("kill runs");
         assert!(status.success(), "SIG{name} for `lifestream {}`: {status}", self.name);
     }
 
@@ -129,7 +136,12 @@ impl Program {
                 }
                 return status;
             }
-            assert!(start.elapsed() < within, "`lifestream {}` still ran after {within:?}; it said:\n{}", self.name, self.log());
+            assert!(
+                start.elapsed() < within,
+                "`lifestream {}` still ran after {within:?}; it said:\n{}",
+                self.name,
+                self.log()
+            );
             std::thread::sleep(Duration::from_millis(10));
         }
     }

@@ -46,6 +46,9 @@ fn mortal(command: Command) -> Command {
     if let Some(folder) = command.get_current_dir() {
         wrapped.current_dir(folder);
     }
-    wrapped.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    wrapped
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped());
     wrapped
 }

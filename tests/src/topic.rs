@@ -77,7 +77,8 @@ pub fn read_topic(brokers: &str, topic: &str) -> Vec<Record> {
         .create()
         .expect("a consumer");
     let metadata = consumer.fetch_metadata(Some(topic), Duration::from_secs(20)).expect("Kafka answers");
-    let partitions: BTreeSet<i32> = metadata.topics().iter().flat_map(|found| found.partitions()).map(|partition| partition.id()).collect();
+    let partitions: BTreeSet<i32> =
+        metadata.topics().iter().flat_map(|found| found.partitions()).map(|partition| partition.id()).collect();
     let mut assignment = TopicPartitionList::new();
     for partition in &partitions {
         assignment.add_partition_offset(topic, *partition, Offset::Beginning).expect("an assignment");
@@ -88,7 +89,10 @@ pub fn read_topic(brokers: &str, topic: &str) -> Vec<Record> {
     let mut records = Vec::new();
     let start = Instant::now();
     while !open.is_empty() {
-        assert!(start.elapsed() < Duration::from_secs(60), "{topic} was not read to its end in a minute; left: {open:?}");
+        assert!(
+            start.elapsed() < Duration::from_secs(60),
+            "{topic} was not read to its end in a minute; left: {open:?}"
+        );
         match consumer.poll(Duration::from_millis(100)) {
             None => {}
             Some(Ok(message)) => records.push(Record {

@@ -91,8 +91,16 @@ fn every_row_comes_back_and_emitting_goes_on() {
     let flags = database.psql("SELECT count(*) FILTER (WHERE published_to_kafka), count(*) FILTER (WHERE NOT published_to_kafka) FROM lifestream.events");
     assert_eq!(flags, "40|25");
     let original = rows(database);
-    let state: BTreeSet<&str> = original.iter().filter(|(_, rows)| !rows.starts_with("0 ")).map(|(table, _)| table.as_str()).collect();
-    for table in ["lifestream.events", "lifestream.links", "lifestream.subjects", "lifestream.event_ingest_dedupe", "lifestream.kafka_offsets", "lifestream.bridge_progress"] {
+    let state: BTreeSet<&str> =
+        original.iter().filter(|(_, rows)| !rows.starts_with("0 ")).map(|(table, _)| table.as_str()).collect();
+    for table in [
+        "lifestream.events",
+        "lifestream.links",
+        "lifestream.subjects",
+        "lifestream.event_ingest_dedupe",
+        "lifestream.kafka_offsets",
+        "lifestream.bridge_progress",
+    ] {
         assert!(state.contains(table), "{table} has rows to lose: {state:?}");
     }
     let next = next_seq(database);
@@ -117,7 +125,12 @@ fn every_row_comes_back_and_emitting_goes_on() {
 
     // What was not published before the dump is published after the restore, to a Kafka that has nothing yet.
     let restored = Database { postgres: &elsewhere, name: "restored_new_custom".to_owned() };
-    let resumed = Pipeline { database: restored, kafka: Kafka::shared(), prefix: format!("again-{}", pipeline.prefix), settings: Vec::new() };
+    let resumed = Pipeline {
+        database: restored,
+        kafka: Kafka::shared(),
+        prefix: format!("again-{}", pipeline.prefix),
+        settings: Vec::new(),
+    };
     resumed.run(&["init"]);
     let finished = Program::run_with(&["bridge", "--until-idle"], &resumed.environment(), b"");
     assert!(finished.status.success(), "{}", finished.stderr);

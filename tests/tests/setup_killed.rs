@@ -50,7 +50,13 @@ impl Stack {
     /// Runs a script that must succeed; gives its standard output.
     fn succeed(&self, name: &str) -> String {
         let output = self.run(name);
-        assert!(output.status.success(), "{name}: {}\n{}\n{}", output.status, text(&output.stdout), text(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{name}: {}\n{}\n{}",
+            output.status,
+            text(&output.stdout),
+            text(&output.stderr)
+        );
         text(&output.stdout)
     }
 
@@ -135,14 +141,24 @@ fn killed_at_each_stage_it_goes_on() {
     let killed = Stack::new("killed");
     for stage in &stages {
         let output = killed.command("up.sh").env("STACK_KILL_AT", stage).output().unwrap();
-        assert_eq!(output.status.signal(), Some(9), "{stage}: {}\n{}\n{}", output.status, text(&output.stdout), text(&output.stderr));
+        assert_eq!(
+            output.status.signal(),
+            Some(9),
+            "{stage}: {}\n{}\n{}",
+            output.status,
+            text(&output.stdout),
+            text(&output.stderr)
+        );
     }
     killed.succeed("up.sh");
     assert_eq!(killed.psql("SELECT count(*) FROM lifestream.links"), demo_links().to_string());
     let events = "SELECT count(*), count(DISTINCT subject_id) FROM lifestream.events WHERE event_type = 'link.added'";
     let untwisted = killed.psql(events);
     let (all, distinct) = untwisted.split_once('|').unwrap();
-    assert!(all.parse::<usize>().unwrap() <= demo_links() + 4, "an import that was cut off was not imported twice: {untwisted}");
+    assert!(
+        all.parse::<usize>().unwrap() <= demo_links() + 4,
+        "an import that was cut off was not imported twice: {untwisted}"
+    );
     assert_eq!(distinct, demo_links().to_string());
 
     // However often it was killed, there is one of each.
@@ -178,6 +194,7 @@ fn settings_are_all_that_env_prints() {
     let printed = stack.succeed("env.sh");
     let names: Vec<&str> = printed.lines().map(|line| line.split('=').next().unwrap()).collect();
     assert_eq!(names, ["export DATABASE_URL", "export KAFKA_BROKERS", "export PATH"]);
-    let found = Command::new("bash").args(["-c", "eval \"$1\"; command -v lifestream psql", "env", &printed]).output().unwrap();
+    let found =
+        Command::new("bash").args(["-c", "eval \"$1\"; command -v lifestream psql", "env", &printed]).output().unwrap();
     assert_eq!(text(&found.stdout).lines().filter(|line| line.starts_with(stack.var.to_str().unwrap())).count(), 2);
 }
