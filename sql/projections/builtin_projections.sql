@@ -1,0 +1,13 @@
+-- What the extension itself derives from events. Every other event type is recorded as taken in and changes no state.
+INSERT INTO lifestream.projections (event_type, function, tables, builtin) VALUES
+    ('link.added', 'lifestream.project_link_added', '{lifestream.subjects,lifestream.links,lifestream.tags}', true),
+    ('link.removed', 'lifestream.project_link_removed', '{lifestream.links}', true),
+    ('content.fetched', 'lifestream.project_content_fetched', '{lifestream.link_content,lifestream.links}', true),
+    ('enrichment.completed', 'lifestream.project_enrichment_completed',
+        '{lifestream.link_metadata,lifestream.tags,lifestream.links,lifestream.publish_state}', true),
+    ('publish.completed', 'lifestream.project_publish_completed', '{lifestream.publish_state,lifestream.links}', true),
+    ('work.failed', 'lifestream.project_work_failed', '{lifestream.work_attempts}', true),
+    ('temp.reading_recorded', 'lifestream.project_temp_reading_recorded', '{lifestream.temperature_readings,lifestream.temperature_latest}', true),
+    ('todo.created', 'lifestream.project_todo_created', '{lifestream.subjects,lifestream.todos}', true),
+    ('todo.completed', 'lifestream.project_todo_completed', '{lifestream.subjects,lifestream.todos}', true),
+    ('annotation.added', 'lifestream.project_annotation_added', '{lifestream.subjects,lifestream.annotations}', true);

@@ -1,0 +1,34 @@
+-- enrichment.completed {tags, summary, topic, model}: the newest counts; its tags replace those of an older enrichment
+-- and touch none that a person gave.
+CREATE FUNCTION lifestream.project_enrichment_completed(e lifestream.events) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+    given_tags text[] := lifestream.payload_tags(e.payload, e.id);
+    given_summary text := lifestream.payload_text(e.payload, 'summary', false, e.id);
+    given_topic text := lifestream.payload_text(e.payload, 'topic', false, e.id);
+    given_model text := lifestream.payload_text(e.payload, 'model', false, e.id);
+BEGIN
+    IF NOT e.payload ?| ARRAY['tags', 'summary', 'topic'] THEN
+        RAISE EXCEPTION 'payload of event % has neither "tags" nor "summary" nor "topic"', e.id
+            USING ERRCODE = 'not_null_violation', DETAIL = format('Payload: %s', left(e.payload::text, 500));
+    END IF;
+    PERFORM lifestream.check_tenant(lifestream.subject_owner(e.subject_id), e);
+    INSERT INTO link_metadata AS m (subject_id, tenant_id, summary, topic, model, enriched_at, seq)
+    VALUES (e.subject_id, e.tenant_id, given_summary, given_topic, given_model, e.occurred_at, e.seq)
+    ON CONFLICT (subject_id) DO UPDATE SET
+        summary = excluded.summary, topic = excluded.topic, model = excluded.model,
+        enriched_at = excluded.enriched_at, seq = excluded.seq
+    WHERE excluded.seq >= m.seq;
+    IF FOUND THEN
+        DELETE FROM tags WHERE subject_id = e.subject_id AND origin = 'enricher' AND tag <> ALL (given_tags);
+        INSERT INTO tags AS t (subject_id, tag, origin, tenant_id, seq)
+        SELECT e.subject_id, given, 'enricher', e.tenant_id, e.seq FROM unnest(given_tags) AS given
+        ON CONFLICT (subject_id, tag, origin) DO UPDATE SET seq = excluded.seq WHERE excluded.seq > t.seq;
+    END IF;
+    INSERT INTO publish_state AS p (subject_id, tenant_id, ready_at, enriched_seq)
+    VALUES (e.subject_id, e.tenant_id, e.occurred_at, e.seq)
+    ON CONFLICT (subject_id) DO UPDATE SET ready_at = excluded.ready_at, enriched_seq = excluded.enriched_seq
+    WHERE excluded.enriched_seq >= coalesce(p.enriched_seq, 0);
+    PERFORM lifestream.raise_link_stage(e.subject_id, 4);
+END $$;
+COMMENT ON FUNCTION lifestream.project_enrichment_completed(lifestream.events) IS 'Projection of enrichment.completed';

@@ -1,0 +1,13 @@
+-- What enrichment made of a link: the newest answer.
+CREATE TABLE lifestream.link_metadata (
+    subject_id  text        PRIMARY KEY,
+    tenant_id   text        NOT NULL,
+    summary     text,
+    topic       text,
+    model       text,
+    enriched_at timestamptz NOT NULL,
+    seq         bigint      NOT NULL
+) WITH (fillfactor = 90);
+COMMENT ON TABLE lifestream.link_metadata IS 'Summary and topic of links, from the newest enrichment; its tags are in tags (origin enricher)';
+COMMENT ON COLUMN lifestream.link_metadata.model IS 'what made it: the name of a language model, or of the local method';
+COMMENT ON COLUMN lifestream.link_metadata.enriched_at IS 'occurred_at of the newest enrichment';

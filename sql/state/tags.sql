@@ -1,0 +1,13 @@
+-- Tags of subjects. A tag given by a person and found by enrichment as well is two rows: each origin owns its own.
+CREATE TABLE lifestream.tags (
+    subject_id text   NOT NULL,
+    tag        text   NOT NULL CHECK (tag <> ''),
+    origin     text   NOT NULL CHECK (origin IN ('user', 'enricher')),
+    tenant_id  text   NOT NULL,
+    seq        bigint NOT NULL,
+    PRIMARY KEY (subject_id, tag, origin)
+);
+CREATE INDEX tags_by_tag ON lifestream.tags (tag);
+COMMENT ON TABLE lifestream.tags IS 'Tags of subjects; SELECT DISTINCT subject_id, tag where the origin does not matter';
+COMMENT ON COLUMN lifestream.tags.origin IS 'user: given by a person, never removed by enrichment; enricher: replaced by each newer enrichment';
+COMMENT ON COLUMN lifestream.tags.seq IS 'user: the first event that gave it; enricher: the enrichment that it comes from';
