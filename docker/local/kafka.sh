@@ -20,8 +20,8 @@ jars() {
     mkdir -p "$(dirname "$libs")"
     rm -rf "$libs.new"
     stage kafka-fetching
-    mvn --batch-mode --quiet --file "$here/pom.xml" dependency:copy-dependencies "-DoutputDirectory=$libs.new" >&2 \
-        || die "Maven could not fetch Apache Kafka $KAFKA_VERSION (see above); is Maven Central in reach?"
+    mvn --batch-mode --quiet --file "$here/pom.xml" dependency:copy-dependencies "-DoutputDirectory=$libs.new" >"$libs.log" 2>&1 \
+        || die "Maven could not fetch Apache Kafka $KAFKA_VERSION; is Maven Central in reach? The end of $libs.log:" "$(tail -n 20 "$libs.log")"
     stage kafka-fetched
     chmod -R a+rX "$libs.new"
     mv "$libs.new" "$libs"
