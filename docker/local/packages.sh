@@ -22,7 +22,7 @@ install_packages() {
         echo "   all there"
     else
         command -v apt-get >/dev/null || die "these packages are missing, and this is no Debian: ${missing[*]}"
-        echo "   missing: ${missing[*]}"
+        echo "   missing, installed now (about a minute): ${missing[*]}"
         may_install "${missing[@]}"
         as_root dpkg --configure -a
         as_root apt-get update --quiet=2 || say "   the package lists could not be renewed; trying with those that are there"
@@ -71,7 +71,12 @@ allow_clusters() {
     fi
 }
 
+# apt and dpkg say hundreds of lines: shown only when something goes wrong.
 apt_install() {
+    local log
+    log=$(mktemp)
     as_root env DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l apt-get install --yes --quiet=2 --no-install-recommends --no-upgrade \
-        -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 "$@" >&2 || die "apt-get could not install: $*"
+        -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 "$@" >"$log" 2>&1 \
+        || die "apt-get could not install $*:" "$(tail -n 30 "$log")"
+    rm -f "$log"
 }
