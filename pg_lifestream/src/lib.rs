@@ -1,4 +1,35 @@
-use pgrx::prelude::*;
-::pgrx::pg_module_magic!();
-#[pg_extern]
-fn hello() -> i32 { 1 }
+//! The extension: a thin skin around `lifestream.events` that knows nothing of Kafka.
+//!
+//! An event comes in by [`emit`], by [`emit_many`] or by a plain INSERT; all of them pass [`guard`], which fills it
+//! ([`row`]), checks it ([`check`]), proves its `seq` ([`sequence`]) and wakes the bridge ([`wake`]). The SQL that
+//! declares these functions is in `sql/`, one object a file.
+
+mod append_only;
+mod check;
+mod draft;
+mod emit;
+mod emit_many;
+mod entry;
+mod error;
+mod guard;
+mod guc;
+mod id;
+mod jsonb;
+mod link;
+mod plan;
+mod restore;
+mod row;
+mod sequence;
+mod table;
+mod text;
+mod wake;
+
+::pgrx::pg_module_magic!(name, version);
+
+/// Called by the server when it loads the library: at its start, or at a session's first use of one of the functions.
+#[allow(non_snake_case, reason = "the name is PostgreSQL's")]
+#[pgrx::pg_guard]
+pub extern "C-unwind" fn _PG_init() {
+    guc::define();
+    sequence::follow_relcache();
+}

@@ -1,0 +1,150 @@
+//! `emit_event`: one event in the caller's transaction.
+
+use pgrx::{direct_function_call, pg_sys};
+
+use crate::check;
+use crate::draft::{ARGUMENTS, Draft};
+use crate::entry::{Answer, arguments, sql_function};
+use crate::error::Refusal;
+use crate::id::{self, Id};
+use crate::plan::{self, Found, Sees, Statement};
+use crate::row::{Column, id_datum};
+use crate::table::Table;
+
+sql_function!(emit_event_wrapper, pg_finfo_emit_event_wrapper, emit_event);
+
+/// See `sql/events/emit_event.sql`.
+unsafe fn emit_event(fcinfo: pg_sys::FunctionCallInfo) -> Answer {
+    // SAFETY: fcinfo is the running call's.
+    let mut draft = Draft::from_arguments(unsafe { arguments(fcinfo) });
+    let mut table = Table::open()?;
+    let id = emit(&mut table, &mut draft)?;
+    table.close();
+    Ok(Some(id_datum(&id)))
+}
+
+thread_local! {
+    static INSERT: Statement = const { Statement::new(
+        c"INSERT INTO lifestream.events (event_type, subject, subject_id, payload, source, occurred_at, id, \
+          correlation_id, causation_id, tenant_id, schema_version, headers) \
+          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, COALESCE($10, ''), $11, $12) ON CONFLICT (id) DO NOTHING",
+        &[
+            pg_sys::BuiltinOid::TEXTOID,
+            pg_sys::BuiltinOid::TEXTOID,
+            pg_sys::BuiltinOid::TEXTOID,
+            pg_sys::BuiltinOid::JSONBOID,
+            pg_sys::BuiltinOid::TEXTOID,
+            pg_sys::BuiltinOid::TIMESTAMPTZOID,
+            pg_sys::BuiltinOid::UUIDOID,
+            pg_sys::BuiltinOid::UUIDOID,
+            pg_sys::BuiltinOid::UUIDOID,
+            pg_sys::BuiltinOid::TEXTOID,
+            pg_sys::BuiltinOid::INT4OID,
+            pg_sys::BuiltinOid::JSONBOID,
+        ],
+    ) };
+}
+
+/// Emits the event unless its id is there already; returns its id.
+pub fn emit(table: &mut Table, draft: &mut Draft) -> Result<Id, Refusal> {
+    if let Some(given) = draft.row().id() {
+        return emit_once(table, draft, given);
+    }
+    expect_version(table, draft)?;
+    if table.is_plain() {
+        let mut row = draft.row();
+        table.insert(&mut row)?;
+        return Ok(row.id().unwrap_or_default());
+    }
+    let id = id::new_v7();
+    draft.row().set(Column::Id, id_datum(&id));
+    insert_unless_there(table, draft);
+    Ok(id)
+}
+
+/// With an id, a repeat answers as the first did, whatever its payload and whatever has happened since.
+fn emit_once(table: &Table, draft: &mut Draft, id: Id) -> Result<Id, Refusal> {
+    // Names first: they are what a repeat is compared by.
+    check::name(&draft.row(), Column::EventType)?;
+    check::name(&draft.row(), Column::SubjectId)?;
+    if let Some(found) = plan::find(table.owner(), &id) {
+        return same(found, draft, id);
+    }
+    if draft.expected_version.is_some() {
+        lock_subject(draft)?;
+        // Whoever held the lock may have been the same emit.
+        if let Some(found) = plan::find(table.owner(), &id) {
+            return same(found, draft, id);
+        }
+        expect_version(table, draft)?;
+    }
+    // Waits for a concurrent emitter of this id; under REPEATABLE READ it raises 40001 if that one commits.
+    if insert_unless_there(table, draft) {
+        return Ok(id);
+    }
+    match plan::find(table.owner(), &id) {
+        Some(found) => same(found, draft, id),
+        None => Ok(id),
+    }
+}
+
+fn same(found: Found, draft: &mut Draft, id: Id) -> Result<Id, Refusal> {
+    let row = draft.row();
+    let is = |column, value: &str| row.octets(column).is_some_and(|octets| octets == value.as_bytes());
+    if is(Column::EventType, &found.event_type) && is(Column::SubjectId, &found.subject_id) {
+        return Ok(id);
+    }
+    Err(Refusal::IdTaken { id, event_type: found.event_type, subject_id: found.subject_id })
+}
+
+fn insert_unless_there(table: &Table, draft: &mut Draft) -> bool {
+    let row = draft.row();
+    let mut values = ARGUMENTS.map(|column| row.values[column as usize]);
+    let nulls = ARGUMENTS.map(|column| if row.nulls[column as usize] { b'n' } else { b' ' });
+    INSERT.with(|statement| statement.run(table.owner(), Sees::Writes, &mut values, &nulls, |rows| rows > 0))
+}
+
+/// Emitters with an `expected_version` for one subject go one after the other. Those that name none do not wait: an
+/// event of theirs that is not committed yet is not counted, as if it came later.
+fn lock_subject(draft: &mut Draft) -> Result<(), Refusal> {
+    /// The first key of the advisory lock, so that it is nobody else's: "life" in ASCII.
+    const SPACE: i32 = 0x6C69_6665;
+    let row = draft.row();
+    check::name(&row, Column::SubjectId)?;
+    // SAFETY: subject_id is a text that is not NULL; the lock takes two integers.
+    unsafe {
+        let hash = row.get(Column::SubjectId).map(|subject_id| {
+            direct_function_call_with_collation(pg_sys::hashtext, subject_id)
+        });
+        direct_function_call::<()>(pg_sys::pg_advisory_xact_lock_int4, &[Some(SPACE.into()), hash]);
+    }
+    Ok(())
+}
+
+/// hashtext wants a collation; the C one hashes octets.
+unsafe fn direct_function_call_with_collation(
+    function: unsafe fn(pg_sys::FunctionCallInfo) -> pg_sys::Datum,
+    argument: pg_sys::Datum,
+) -> pg_sys::Datum {
+    // SAFETY: the caller passes a function of one argument.
+    unsafe { pg_sys::DirectFunctionCall1Coll(Some(std::mem::transmute(function)), pg_sys::C_COLLATION_OID.into(), argument) }
+}
+
+/// The subject has as many events as the caller expects, or 40001.
+fn expect_version(table: &Table, draft: &mut Draft) -> Result<(), Refusal> {
+    /// How far beyond the expected number an error counts on.
+    const BEYOND: i64 = 1000;
+    let Some(expected) = draft.expected_version else { return Ok(()) };
+    if expected < 0 {
+        return Err(Refusal::VersionNegative { value: expected });
+    }
+    lock_subject(draft)?;
+    let row = draft.row();
+    let subject_id = row.octets(Column::SubjectId).unwrap_or_default();
+    let limit = expected.saturating_add(BEYOND);
+    let actual = plan::count(table.owner(), subject_id, limit);
+    if actual == expected {
+        return Ok(());
+    }
+    Err(Refusal::VersionUnmet { subject_id: subject_id.to_vec(), expected, actual, or_more: actual == limit })
+}

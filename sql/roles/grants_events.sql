@@ -1,0 +1,12 @@
+-- An emitter may emit, by function or by INSERT, and nothing else: it cannot read what others emitted.
+GRANT EXECUTE ON FUNCTION lifestream.emit_event, lifestream.emit_events, lifestream.link_subject_id
+    TO lifestream_emitter, lifestream_agent, lifestream_admin;
+GRANT INSERT (id, occurred_at, received_at, source, subject, subject_id, event_type, payload, schema_version,
+              correlation_id, causation_id, tenant_id, headers)
+    ON lifestream.events TO lifestream_emitter, lifestream_agent, lifestream_admin;
+
+-- A link's subject_id is how a reader finds its state.
+GRANT EXECUTE ON FUNCTION lifestream.link_subject_id TO lifestream_reader;
+
+-- Router, materializer and runners read events (a rebuild, a guard's argument).
+GRANT SELECT ON lifestream.events, lifestream.unpublished_events TO lifestream_agent, lifestream_admin;
