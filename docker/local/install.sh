@@ -11,18 +11,15 @@ source "$here/build.sh"
 pg_config=${pg_config:-$(command -v pg_config)} || die "there is no pg_config on the PATH" "Install postgresql-server-dev-$POSTGRES_MAJOR, or say PG_CONFIG=/path/to/pg_config."
 version=$("$pg_config" --version)
 [[ $version =~ ([0-9]+) ]] && major=${BASH_REMATCH[1]}
-libraries=$target
-[[ $major == "$POSTGRES_MAJOR" ]] || libraries=$target/pg$major
-
 build_program release
-build_extension release "$pg_config" "$libraries" "$major"
+build_extension release "$pg_config" "$major"
 
 # Root's rights only for the copying, and only where they are needed.
 run=()
 if ! [[ -w $("$pg_config" --pkglibdir) && -w $("$pg_config" --sharedir)/extension && -w ${PREFIX:-/usr/local} ]]; then
     run=(as_root)
 fi
-"${run[@]}" "$checkout/pg_lifestream/install.sh" "$libraries/release/libpg_lifestream.so" "$pg_config"
+"${run[@]}" "$checkout/pg_lifestream/install.sh" "$target/release/libpg_lifestream.so" "$pg_config"
 "${run[@]}" install -D -m 755 "$target/release/lifestream" "${PREFIX:-/usr/local}/bin/lifestream"
 cat <<TEXT
 Installed for $version, and ${PREFIX:-/usr/local}/bin/lifestream. In each database that shall have it: CREATE EXTENSION pg_lifestream;

@@ -15,6 +15,7 @@ here=$checkout/docker/local
 
 # Debian 12's server; the extension is built for it.
 readonly POSTGRES_MAJOR=15
+readonly SYSTEM_PG_CONFIG=/usr/lib/postgresql/$POSTGRES_MAJOR/bin/pg_config
 readonly KAFKA_VERSION=4.1.1
 # Superuser of the private cluster, and the database in it.
 readonly POSTGRES_USER=lifestream

@@ -20,12 +20,18 @@ postgres)
     server=$base/postgres-$2
     if [[ ! -e $server || -z ${STACK_READY:-} ]]; then
         case $2 in
-        15) "$here/postgres.sh" copy "/usr/lib/postgresql/15/bin/pg_config" "$server" && built=$target ;;
-        16) unpack_server_16 "$server" && built=$target/pg16 ;;
+        15)
+            "$here/postgres.sh" copy "$SYSTEM_PG_CONFIG" "$server"
+            pg_config=$SYSTEM_PG_CONFIG
+            ;;
+        16)
+            unpack_server_16 "$server"
+            pg_config=$server/bin/pg_config
+            ;;
         *) die "no PostgreSQL $2 for the tests: 15 or 16" ;;
         esac
-        build_extension dev "$server/bin/pg_config" "$built" "$2"
-        install_extension "$server" "$built/debug/libpg_lifestream.so"
+        build_extension dev "$pg_config" "$2"
+        install_extension "$server" "$target/debug/libpg_lifestream.so"
     fi
     echo "$server"
     ;;

@@ -16,7 +16,7 @@ done
 step_done
 
 export CARGO_TARGET_DIR=$target
-export PGRX_PG_CONFIG_PATH=/usr/lib/postgresql/$POSTGRES_MAJOR/bin/pg_config
+export PGRX_PG_CONFIG_PATH=$SYSTEM_PG_CONFIG
 cd "$checkout"
 
 step "Formatting and lints"

@@ -66,14 +66,14 @@ build_all() {
     if [[ -z ${STACK_LIBRARY:-} ]]; then
         build_program release
         stage building-extension
-        build_extension release "/usr/lib/postgresql/$POSTGRES_MAJOR/bin/pg_config" "$target"
+        build_extension release "$SYSTEM_PG_CONFIG"
     fi
     stage built
 }
 
 start_postgres() {
     mkdir -p "$postgres"
-    "$here/postgres.sh" copy "/usr/lib/postgresql/$POSTGRES_MAJOR/bin/pg_config" "$server"
+    "$here/postgres.sh" copy "$SYSTEM_PG_CONFIG" "$server"
     stage postgres-copied
     # A running server keeps the old library in memory: it is started anew with the new one.
     if ! cmp --silent "$library" "$postgres/library"; then
