@@ -26,7 +26,7 @@ place() {
     fi
     other=$(other_place "$wanted")
     mkdir -p "$other"
-    [[ -O $other ]] || die "$other belongs to somebody else; remove it and run this again"
+    [[ -O $other && ! -L $other ]] || die "$other belongs to somebody else; remove it and run this again"
     echo "$other"
 }
 

@@ -16,8 +16,9 @@ source "$here/daemon.sh"
 # Debian's server finds its library and share trees relative to its own place: kept in the same relation, they can lie anywhere.
 copy_server() {
     local pg_config=$1 server=$2 bin lib share prefix source
-    [[ ! -e $server ]] || return 0
     bin=$("$pg_config" --bindir)
+    # The system's packages may have been upgraded since.
+    if cmp --silent "$bin/postgres" "$server/bin/postgres"; then return; fi
     lib=$("$pg_config" --pkglibdir)
     share=$("$pg_config" --sharedir)
     prefix=$(common_prefix "$bin" "$lib" "$share")
@@ -28,6 +29,7 @@ copy_server() {
         stage postgres-copying
     done
     [[ -e $server.new/bin ]] || ln -s "${bin#"$prefix/"}" "$server.new/bin"
+    rm -rf "$server"
     mv "$server.new" "$server"
 }
 

@@ -13,7 +13,9 @@ database_url() { "$here/postgres.sh" url "$postgres" "$POSTGRES_DATABASE"; }
 psql_here() {
     local database=$1
     shift
-    PGAPPNAME="make" "$server/bin/psql" --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --dbname="$("$here/postgres.sh" url "$postgres" "$database")" "$@"
+    # The password goes by the environment: anybody may read a command line.
+    PGPASSWORD=$(cat "$postgres/password") PGAPPNAME="make" "$server/bin/psql" --no-psqlrc --quiet --set=ON_ERROR_STOP=1 \
+        --host=127.0.0.1 --port="$(cat "$postgres/port")" --username="$POSTGRES_USER" --dbname="$database" "$@"
 }
 
 # install_program <binary>: the copy that runs; a build in the meantime leaves it alone.

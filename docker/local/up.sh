@@ -73,6 +73,11 @@ build_all() {
 
 start_postgres() {
     mkdir -p "$postgres"
+    # What is upgraded below it must not run meanwhile, and gets the extension anew.
+    if [[ -e $server ]] && ! cmp --silent "$server/bin/postgres" "$("$SYSTEM_PG_CONFIG" --bindir)/postgres"; then
+        "$here/postgres.sh" stop "$postgres" fast
+        rm -f "$postgres/library"
+    fi
     "$here/postgres.sh" copy "$SYSTEM_PG_CONFIG" "$server"
     stage postgres-copied
     # A running server keeps the old library in memory: it is started anew with the new one.
