@@ -1,0 +1,136 @@
+//! Why Kafka does not do what is asked, in words that name the setting to look at.
+
+use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode as Code};
+
+use super::ports;
+use super::watch::Trouble;
+use crate::settings::{Auth, KafkaSettings};
+
+/// Trouble with Kafka.
+#[derive(Debug, thiserror::Error)]
+pub enum KafkaError {
+    /// librdkafka cannot work with the settings.
+    #[error("Kafka client settings: {0} (KAFKA_SSL_CA, KAFKA_SSL_CERT, KAFKA_SSL_KEY, KAFKA_PROPERTY_…)")]
+    Settings(String),
+    /// `aws-iam`.
+    #[error("KAFKA_AUTH_METHOD=aws-iam: this build has no MSK IAM sign-in; use scram-sha-512 or mtls")]
+    NoAwsIam,
+    /// Nobody answers.
+    #[error("Kafka at {brokers} cannot be reached: {reason} (KAFKA_BROKERS says where it is)")]
+    Unreachable {
+        /// `KAFKA_BROKERS`.
+        brokers: String,
+        /// librdkafka's words.
+        reason: String,
+    },
+    /// One end speaks TLS and the other does not.
+    #[error("Kafka at {brokers} {trouble}: set KAFKA_SSL={wanted}")]
+    Tls {
+        /// `KAFKA_BROKERS`.
+        brokers: String,
+        /// What was seen.
+        trouble: &'static str,
+        /// The value that would fit.
+        wanted: bool,
+        /// Whether it is certain, or may also be a broker that was just starting or stopping.
+        certain: bool,
+    },
+    /// The broker's certificate is not to be trusted, or it does not trust ours.
+    #[error("Kafka at {brokers}: TLS: {reason} (KAFKA_SSL, KAFKA_SSL_CA, KAFKA_SSL_CERT)")]
+    Certificate {
+        /// `KAFKA_BROKERS`.
+        brokers: String,
+        /// librdkafka's words.
+        reason: String,
+    },
+    /// It does not let us in.
+    #[error("Kafka at {brokers} refuses to let us in: {reason} (KAFKA_AUTH_METHOD, KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD)")]
+    SignIn {
+        /// `KAFKA_BROKERS`.
+        brokers: String,
+        /// librdkafka's words.
+        reason: String,
+    },
+    /// It answered, with an error.
+    #[error("Kafka: {what}: {error}")]
+    Request {
+        /// What was asked.
+        what: String,
+        /// The answer.
+        #[source]
+        error: ClientError,
+    },
+}
+
+impl KafkaError {
+    /// Whether trying again cannot help.
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            Self::Settings(_) | Self::NoAwsIam | Self::Certificate { .. } | Self::SignIn { .. } => true,
+            Self::Tls { certain, .. } => *certain,
+            Self::Unreachable { .. } => false,
+            Self::Request { error, .. } => matches!(
+                error.rdkafka_error_code(),
+                Some(
+                    Code::TopicAuthorizationFailed
+                        | Code::GroupAuthorizationFailed
+                        | Code::ClusterAuthorizationFailed
+                        | Code::InvalidTopic
+                        | Code::InvalidConfig
+                        | Code::PolicyViolation
+                        | Code::InvalidReplicationFactor
+                )
+            ),
+        }
+    }
+
+    /// Whether somebody has to change a setting.
+    pub fn is_setting(&self) -> bool {
+        matches!(self, Self::Settings(_) | Self::NoAwsIam | Self::Tls { certain: true, .. })
+    }
+}
+
+/// What leaves no doubt, although time is left; `None` while waiting may help.
+pub(super) fn definite(settings: &KafkaSettings, troubles: &[Trouble]) -> Option<KafkaError> {
+    let brokers = || settings.brokers.clone();
+    for trouble in troubles {
+        let reason = trouble.reason.clone();
+        if trouble.code == Some(Code::Authentication) {
+            return Some(KafkaError::SignIn { brokers: brokers(), reason });
+        }
+        let tls = trouble.code == Some(Code::SSL) || reason.contains("SSL handshake failed");
+        if tls && settings.ssl && (reason.contains("wrong version number") || reason.contains("PLAINTEXT broker listener")) {
+            let certain = ports::speaks_tls(&settings.brokers) == Some(false);
+            return Some(KafkaError::Tls { brokers: brokers(), trouble: "does not speak TLS", wanted: false, certain });
+        }
+        if tls {
+            return Some(KafkaError::Certificate { brokers: brokers(), reason });
+        }
+        // What a broker that expects TLS makes of our first bytes; one that is just stopping looks alike.
+        if !settings.ssl && reason.contains("while requesting ApiVersion") && ports::speaks_tls(&settings.brokers) == Some(true) {
+            return Some(KafkaError::Tls { brokers: brokers(), trouble: "speaks TLS", wanted: true, certain: true });
+        }
+    }
+    // Every connection was refused: nothing will change within these seconds, and whoever asked can wait better.
+    let refused = troubles.iter().find(|t| t.reason.contains("Connection refused") || t.code == Some(Code::Resolve));
+    match refused {
+        Some(trouble) if troubles.iter().any(|t| t.code == Some(Code::AllBrokersDown)) => {
+            Some(KafkaError::Unreachable { brokers: brokers(), reason: trouble.reason.clone() })
+        }
+        _ => None,
+    }
+}
+
+/// What to say when time is up.
+pub(super) fn timed_out(settings: &KafkaSettings, troubles: &[Trouble]) -> KafkaError {
+    let reason = troubles.iter().find(|t| t.code != Some(Code::AllBrokersDown)).map(|t| t.reason.clone());
+    let brokers = settings.brokers.clone();
+    match reason {
+        // Connected, then thrown out at the first request that needs a name.
+        Some(reason) if settings.auth == Auth::None && reason.contains("in state UP") => KafkaError::SignIn { brokers, reason },
+        Some(reason) if reason.contains("ApiVersion") && !settings.ssl => {
+            KafkaError::Unreachable { brokers, reason: format!("{reason}; if it speaks TLS, set KAFKA_SSL=true") }
+        }
+        reason => KafkaError::Unreachable { brokers, reason: reason.unwrap_or_else(|| "no answer within 10 s".into()) },
+    }
+}
