@@ -1,10 +1,13 @@
--- Refuses an event whose subject belongs to another tenant (42501); `owner` null: to nobody so far.
-CREATE FUNCTION lifestream.check_tenant(owner text, e lifestream.events) RETURNS void
-LANGUAGE plpgsql IMMUTABLE AS $$
+-- Refuses the event of another tenant than the one that has claimed its subject (42501). A subject that nobody has
+-- claimed belongs to whoever's facts come first: each table guards its own row as well.
+CREATE FUNCTION lifestream.check_tenant(of_subject text, of_tenant text, event_id uuid) RETURNS void
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    owner text;
 BEGIN
-    IF owner <> e.tenant_id THEN
-        RAISE EXCEPTION 'subject "%" of event % belongs to tenant "%", not to "%"', e.subject_id, e.id, owner, e.tenant_id
-            USING ERRCODE = 'insufficient_privilege', HINT = 'Subject ids are unique over all tenants.';
+    SELECT s.tenant_id INTO owner FROM subjects s WHERE s.subject_id = of_subject;
+    IF owner <> of_tenant THEN
+        PERFORM lifestream.refuse_tenant(owner, of_tenant, of_subject, event_id);
     END IF;
 END $$;
-COMMENT ON FUNCTION lifestream.check_tenant(text, lifestream.events) IS 'For projections: refuses an event whose subject belongs to another tenant';
+COMMENT ON FUNCTION lifestream.check_tenant(text, text, uuid) IS 'For projections: refuses the event of another tenant than the subject''s';

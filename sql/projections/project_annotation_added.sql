@@ -4,8 +4,7 @@ LANGUAGE plpgsql AS $$
 DECLARE
     given_text text := lifestream.payload_text(e.payload, 'text', false, e.id);
 BEGIN
-    PERFORM lifestream.check_tenant(lifestream.subject_owner(e.subject_id), e);
-    PERFORM lifestream.claim_subject(e);
+    PERFORM lifestream.claim_subject(e.subject_id, e.tenant_id, e.subject, e.occurred_at, e.seq, e.id);
     INSERT INTO annotations (event_id, tenant_id, subject_id, text, payload, annotated_at, seq)
     VALUES (e.id, e.tenant_id, e.subject_id, given_text, e.payload, e.occurred_at, e.seq)
     ON CONFLICT (event_id) DO NOTHING;

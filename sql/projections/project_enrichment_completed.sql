@@ -7,12 +7,13 @@ DECLARE
     given_summary text := lifestream.payload_text(e.payload, 'summary', false, e.id);
     given_topic text := lifestream.payload_text(e.payload, 'topic', false, e.id);
     given_model text := lifestream.payload_text(e.payload, 'model', false, e.id);
+    owner text;
 BEGIN
     IF NOT e.payload ?| ARRAY['tags', 'summary', 'topic'] THEN
         RAISE EXCEPTION 'payload of event % has neither "tags" nor "summary" nor "topic"', e.id
             USING ERRCODE = 'not_null_violation', DETAIL = format('Payload: %s', left(e.payload::text, 500));
     END IF;
-    PERFORM lifestream.check_tenant(lifestream.subject_owner(e.subject_id), e);
+    PERFORM lifestream.check_tenant(e.subject_id, e.tenant_id, e.id);
     INSERT INTO link_metadata AS m (subject_id, tenant_id, summary, topic, model, enriched_at, seq)
     VALUES (e.subject_id, e.tenant_id, given_summary, given_topic, given_model, e.occurred_at, e.seq)
     ON CONFLICT (subject_id) DO UPDATE SET
@@ -27,8 +28,13 @@ BEGIN
     END IF;
     INSERT INTO publish_state AS p (subject_id, tenant_id, ready_at, enriched_seq)
     VALUES (e.subject_id, e.tenant_id, e.occurred_at, e.seq)
-    ON CONFLICT (subject_id) DO UPDATE SET ready_at = excluded.ready_at, enriched_seq = excluded.enriched_seq
-    WHERE excluded.enriched_seq >= coalesce(p.enriched_seq, 0);
+    ON CONFLICT (subject_id) DO UPDATE SET
+        ready_at = CASE WHEN excluded.enriched_seq >= coalesce(p.enriched_seq, 0) THEN excluded.ready_at ELSE p.ready_at END,
+        enriched_seq = greatest(p.enriched_seq, excluded.enriched_seq)
+    RETURNING p.tenant_id INTO owner;
+    IF owner <> e.tenant_id THEN
+        PERFORM lifestream.refuse_tenant(owner, e.tenant_id, e.subject_id, e.id);
+    END IF;
     PERFORM lifestream.raise_link_stage(e.subject_id, 4);
 END $$;
 COMMENT ON FUNCTION lifestream.project_enrichment_completed(lifestream.events) IS 'Projection of enrichment.completed';

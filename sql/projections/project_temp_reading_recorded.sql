@@ -10,6 +10,7 @@ DECLARE
                         WHEN e.payload ? 'fahrenheit' THEN 'fahrenheit'
                         WHEN e.payload ? 'kelvin' THEN 'kelvin' END;
     reading jsonb;
+    owner text;
 BEGIN
     IF member IS NULL THEN
         SELECT min(key) INTO member FROM jsonb_each(e.payload) WHERE jsonb_typeof(value) = 'number' HAVING count(*) = 1;
@@ -26,14 +27,20 @@ BEGIN
     IF given_unit IS NULL AND member IN ('celsius', 'fahrenheit', 'kelvin') THEN
         given_unit := member;
     END IF;
-    PERFORM lifestream.check_tenant(
-        coalesce((SELECT tenant_id FROM temperature_latest WHERE subject_id = e.subject_id), lifestream.subject_owner(e.subject_id)), e);
+    PERFORM lifestream.check_tenant(e.subject_id, e.tenant_id, e.id);
     INSERT INTO temperature_latest AS l (subject_id, tenant_id, value, unit, recorded_at, event_id, seq)
     VALUES (e.subject_id, e.tenant_id, reading::numeric, given_unit, e.occurred_at, e.id, e.seq)
     ON CONFLICT (subject_id) DO UPDATE SET
         value = excluded.value, unit = excluded.unit, recorded_at = excluded.recorded_at,
         event_id = excluded.event_id, seq = excluded.seq
-    WHERE (excluded.recorded_at, excluded.seq) > (l.recorded_at, l.seq);
+    WHERE l.tenant_id = excluded.tenant_id AND (excluded.recorded_at, excluded.seq) > (l.recorded_at, l.seq);
+    IF NOT FOUND THEN
+        -- An older reading, or another tenant's.
+        SELECT l.tenant_id INTO owner FROM temperature_latest l WHERE l.subject_id = e.subject_id;
+        IF owner <> e.tenant_id THEN
+            PERFORM lifestream.refuse_tenant(owner, e.tenant_id, e.subject_id, e.id);
+        END IF;
+    END IF;
     INSERT INTO temperature_readings (event_id, tenant_id, subject_id, value, unit, recorded_at, seq)
     VALUES (e.id, e.tenant_id, e.subject_id, reading::numeric, given_unit, e.occurred_at, e.seq)
     ON CONFLICT (event_id) DO NOTHING;

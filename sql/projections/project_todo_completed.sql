@@ -2,8 +2,7 @@
 CREATE FUNCTION lifestream.project_todo_completed(e lifestream.events) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM lifestream.check_tenant(lifestream.subject_owner(e.subject_id), e);
-    PERFORM lifestream.claim_subject(e);
+    PERFORM lifestream.claim_subject(e.subject_id, e.tenant_id, e.subject, e.occurred_at, e.seq, e.id);
     INSERT INTO todos AS t (subject_id, tenant_id, completed_at, completed_seq)
     VALUES (e.subject_id, e.tenant_id, e.occurred_at, e.seq)
     ON CONFLICT (subject_id) DO UPDATE SET

@@ -4,8 +4,7 @@ LANGUAGE plpgsql AS $$
 DECLARE
     given_title text := lifestream.payload_text(e.payload, 'title', true, e.id);
 BEGIN
-    PERFORM lifestream.check_tenant(lifestream.subject_owner(e.subject_id), e);
-    PERFORM lifestream.claim_subject(e);
+    PERFORM lifestream.claim_subject(e.subject_id, e.tenant_id, e.subject, e.occurred_at, e.seq, e.id);
     INSERT INTO todos AS t (subject_id, tenant_id, title, payload, created_at, created_seq)
     VALUES (e.subject_id, e.tenant_id, given_title, e.payload, e.occurred_at, e.seq)
     ON CONFLICT (subject_id) DO UPDATE SET

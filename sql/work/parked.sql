@@ -22,7 +22,8 @@ CREATE TABLE lifestream.parked (
 );
 CREATE INDEX parked_by_subject ON lifestream.parked (subject_id, id);
 CREATE INDEX parked_behind ON lifestream.parked (behind) WHERE behind IS NOT NULL;
-CREATE UNIQUE INDEX parked_once ON lifestream.parked (stage, coalesce(consumer_group, ''), event_id) WHERE event_id IS NOT NULL;
+-- An event parks once, whatever is delivered again; a record that is no event (no seq) has only its offset.
+CREATE UNIQUE INDEX parked_once ON lifestream.parked (stage, coalesce(consumer_group, ''), event_id) WHERE seq IS NOT NULL;
 COMMENT ON TABLE lifestream.parked IS 'Events and records set aside with their error; later events of the same subject wait behind them';
 COMMENT ON COLUMN lifestream.parked.stage IS 'who set it aside: bridge (Kafka refuses it) or materializer (a projection refuses it, or it is no event)';
 COMMENT ON COLUMN lifestream.parked.subject_id IS 'the subject that is held back; null where a record names none';
