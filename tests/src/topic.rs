@@ -3,14 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use lifestream_envelope::headers::MARKER;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{Headers, Message};
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
-
-/// The header of the bridge's marker records, which never stand for an event.
-const MARKER: &str = "lifestream_marker";
 
 /// One record, with all that a consumer gets.
 #[derive(Clone, Debug)]

@@ -107,3 +107,19 @@ fn a_killed_test_program_leaves_nothing_behind() {
     program.wait().unwrap();
     eventually(Duration::from_secs(20), "the server has ended", || !alive(pid));
 }
+
+#[test]
+fn both_versions_carry_the_extension_with_and_without_preloading() {
+    for version in [15, 16] {
+        for preloaded in [true, false] {
+            let options = PostgresOptions { version, preloaded, ..Default::default() };
+            let postgres = Postgres::start_with(&options);
+            let database = postgres.database("extension");
+            assert!(database.psql("SHOW server_version_num").starts_with(&version.to_string()));
+            database.psql("SELECT lifestream.emit_event('note.created', 'note', 'n', '{}')");
+            let preloads = database.psql("SHOW shared_preload_libraries");
+            assert_eq!(preloads.contains("pg_lifestream"), preloaded, "{options:?}");
+            assert_eq!(database.psql("SELECT count(*) FROM lifestream.events"), "1", "{options:?}");
+        }
+    }
+}
