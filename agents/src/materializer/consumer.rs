@@ -1,0 +1,96 @@
+//! The Kafka consumer: member of the group, but never fetching by itself.
+//!
+//! What the group assigns is only reported. Where to begin stands in Postgres, so the member assigns partitions with
+//! offsets once it has read them there ([`super::start`]).
+
+use lifestream_envelope::kafka::Kafka;
+use rdkafka::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, StreamConsumer};
+use rdkafka::error::KafkaError;
+use rdkafka::topic_partition_list::TopicPartitionList;
+use rdkafka::types::RDKafkaRespErr;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+/// What the group or the client has to say.
+#[derive(Debug)]
+pub enum News {
+    /// These partitions of the topic are this member's from now on.
+    Assigned(Vec<i32>),
+    /// None is.
+    Revoked,
+    /// Something does not work; librdkafka itself tries again.
+    Trouble(String),
+}
+
+/// Reports rebalances and errors.
+pub struct Reports {
+    news: UnboundedSender<News>,
+}
+
+impl Reports {
+    fn tell(&self, news: News) {
+        // The member is gone while the consumer closes: nobody needs to know any more.
+        let _ = self.news.send(news);
+    }
+}
+
+impl ClientContext for Reports {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        tracing::debug!(?level, facility, message, "librdkafka");
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        // The code alone: the reason counts milliseconds and would be another one each time.
+        let code = error.rdkafka_error_code().map_or_else(|| error.to_string(), |code| format!("{code}"));
+        tracing::debug!(reason, "librdkafka: {code}");
+        self.tell(News::Trouble(code));
+    }
+}
+
+impl ConsumerContext for Reports {
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, err: RDKafkaRespErr, partitions: &mut TopicPartitionList) {
+        // Nothing is fetched until the member knows where to begin; the group does not wait for that.
+        if let Err(error) = consumer.assign(&TopicPartitionList::new()) {
+            tracing::debug!(%error, "assigning nothing");
+        }
+        self.tell(match err {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
+                News::Assigned(partitions.elements().iter().map(|partition| partition.partition()).collect())
+            }
+            _ => News::Revoked,
+        });
+    }
+}
+
+/// The consumer and what it has to say.
+pub type Subscribed = (StreamConsumer<Reports>, UnboundedReceiver<News>);
+
+/// Joins the group (its name without prefix) for a topic (its name with the prefix).
+///
+/// # Errors
+/// A setting that librdkafka refuses.
+pub fn subscribe(kafka: &Kafka, group: &str, topic: &str) -> Result<Subscribed, KafkaError> {
+    let mut config = kafka.consumer_config(group);
+    // Whole assignments, which the member gives offsets to. (Cooperative ones would come in pieces.)
+    config.set("group.protocol", "classic").set("partition.assignment.strategy", "range");
+    config.set("enable.auto.commit", "false").set("enable.auto.offset.store", "false");
+    // An offset that is not there any more is looked into, never passed over by itself.
+    config.set("auto.offset.reset", "error");
+    // A backlog is fetched as fast as it is applied; the default would wait a second whenever the queue is full.
+    config.set("fetch.queue.backoff.ms", "5").set("queued.max.messages.kbytes", "16384");
+    config.set("session.timeout.ms", "10000").set("heartbeat.interval.ms", "2000");
+    // A topic that is made or made again while the member waits is seen soon.
+    config.set("topic.metadata.refresh.interval.ms", "10000");
+    let (news, receiver) = unbounded_channel();
+    let consumer: StreamConsumer<Reports> = config.create_with_context(Reports { news })?;
+    consumer.subscribe(&[topic])?;
+    Ok((consumer, receiver))
+}
+
+/// Leaves the group. Closing waits for librdkafka, so not on a thread of the runtime.
+pub async fn leave(consumer: StreamConsumer<Reports>) {
+    if let Err(error) = tokio::task::spawn_blocking(move || drop(consumer)).await {
+        tracing::debug!(%error, "closing the consumer");
+    }
+}
