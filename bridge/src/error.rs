@@ -27,8 +27,8 @@ pub enum BridgeError {
         reason: String,
     },
     /// Nothing has been acknowledged for too long.
-    #[error("Kafka has acknowledged nothing for {0:.1?}")]
-    Stalled(std::time::Duration),
+    #[error("Kafka does not acknowledge messages (KAFKA_BROKERS)")]
+    Stalled,
     /// Another bridge took the lease.
     #[error("another bridge has taken over (epoch {0} is no longer the newest)")]
     Fenced(i64),
@@ -56,7 +56,7 @@ impl BridgeError {
             Self::Statement(_)
             | Self::Delivery(_)
             | Self::Refused { .. }
-            | Self::Stalled(_)
+            | Self::Stalled
             | Self::Fenced(_)
             | Self::LeaseExpired
             | Self::Standby

@@ -195,6 +195,8 @@ impl Reader {
         }
         if !self.known.is_empty() {
             rows.retain(|row| !self.known.contains(seq(row)));
+            // Below the high mark only gaps are read, and none of these is one.
+            self.known.remove_range(..=self.high.cast_unsigned());
         }
         rows.sort_by_key(seq);
         Look { rows, more }
@@ -220,10 +222,6 @@ impl Reader {
         }
         self.gaps.open(passed, Instant::now());
         self.high = high;
-        if self.known.max().is_some_and(|known| known <= high.cast_unsigned()) {
-            // Below the high mark only gaps are read, and none of these is one.
-            self.known = RoaringTreemap::new();
-        }
     }
 
     /// Rows above the high mark, and whether there may be more.

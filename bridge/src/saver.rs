@@ -80,13 +80,13 @@ impl Saver {
             tokio::select! {
                 () = self.tracker.progressed.notified() => {}
                 () = sleep_until(wake_at.into()) => {}
-                () = closing.cancelled() => return self.close().await,
+                () = closing.cancelled() => return self.save(true).await,
             }
             if self.tracker.has_failed() {
                 return Ok(());
             }
-            if let Some(age) = self.tracker.oldest_in_flight().filter(|age| *age > STALLED) {
-                return Err(BridgeError::Stalled(age));
+            if self.tracker.oldest_in_flight().is_some_and(|age| age > STALLED) {
+                return Err(BridgeError::Stalled);
             }
             if self.is_due() {
                 sleep_until((self.last + SAVE_PACE).into()).await;
@@ -99,10 +99,6 @@ impl Saver {
         let (unsaved, since) = (self.tracker.unsaved(), self.last.elapsed());
         let worth_it = unsaved > 0 && (self.tracker.in_flight() == 0 || unsaved >= SAVE_EVENTS || since >= SAVE_EVERY);
         worth_it || since >= RENEWAL
-    }
-
-    async fn close(&mut self) -> Result<(), BridgeError> {
-        self.save(true).await
     }
 
     async fn save(&mut self, closing: bool) -> Result<(), BridgeError> {
