@@ -107,18 +107,18 @@ pub(super) fn definite(settings: &KafkaSettings, troubles: &[Trouble]) -> Option
             return Some(KafkaError::Certificate { brokers: brokers(), reason });
         }
         // What a broker that expects TLS makes of our first bytes; one that is just stopping looks alike.
-        if !settings.ssl && reason.contains("while requesting ApiVersion") && ports::speaks_tls(&settings.brokers) == Some(true) {
+        if !settings.ssl && reason.to_ascii_lowercase().contains("apiversion") && ports::speaks_tls(&settings.brokers) == Some(true) {
             return Some(KafkaError::Tls { brokers: brokers(), trouble: "speaks TLS", wanted: true, certain: true });
         }
     }
-    // Every connection was refused: nothing will change within these seconds, and whoever asked can wait better.
-    let refused = troubles.iter().find(|t| t.reason.contains("Connection refused") || t.code == Some(Code::Resolve));
-    match refused {
-        Some(trouble) if troubles.iter().any(|t| t.code == Some(Code::AllBrokersDown)) => {
-            Some(KafkaError::Unreachable { brokers: brokers(), reason: trouble.reason.clone() })
-        }
-        _ => None,
-    }
+    None
+}
+
+/// Every connection was refused: nothing will change within these seconds, and whoever asked can wait better.
+pub(super) fn hopeless(settings: &KafkaSettings, troubles: &[Trouble]) -> Option<KafkaError> {
+    let refused = troubles.iter().find(|t| t.reason.contains("Connection refused") || t.code == Some(Code::Resolve))?;
+    let down = troubles.iter().any(|t| t.code == Some(Code::AllBrokersDown));
+    down.then(|| KafkaError::Unreachable { brokers: settings.brokers.clone(), reason: refused.reason.clone() })
 }
 
 /// What to say when time is up.
@@ -127,8 +127,8 @@ pub(super) fn timed_out(settings: &KafkaSettings, troubles: &[Trouble]) -> Kafka
     let brokers = settings.brokers.clone();
     match reason {
         // Connected, then thrown out at the first request that needs a name.
-        Some(reason) if settings.auth == Auth::None && reason.contains("in state UP") => KafkaError::SignIn { brokers, reason },
-        Some(reason) if reason.contains("ApiVersion") && !settings.ssl => {
+        Some(reason) if settings.auth == Auth::None && reason.contains("require SASL") => KafkaError::SignIn { brokers, reason },
+        Some(reason) if reason.to_ascii_lowercase().contains("apiversion") && !settings.ssl => {
             KafkaError::Unreachable { brokers, reason: format!("{reason}; if it speaks TLS, set KAFKA_SSL=true") }
         }
         reason => KafkaError::Unreachable { brokers, reason: reason.unwrap_or_else(|| "no answer within 10 s".into()) },

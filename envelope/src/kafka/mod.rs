@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, Producer};
 
@@ -59,6 +60,8 @@ impl Kafka {
         let mut probing = config.clone();
         // A question should not wait long for a connection that was refused a moment ago.
         probing.set("reconnect.backoff.max.ms", "500");
+        // Lost connections are told in log lines of this level, and nowhere else.
+        probing.set_log_level(RDKafkaLogLevel::Info);
         let prober = probing.create_with_context(Watch::default()).map_err(|error| KafkaError::Settings(error.to_string()))?;
         Ok(Self { inner: Arc::new(Inner { settings: settings.clone(), config, prober }) })
     }
@@ -156,7 +159,7 @@ impl Kafka {
             let deadline = Instant::now() + TIMEOUT;
             inner.reach(deadline)?;
             let answer = question(&inner.prober, deadline.saturating_duration_since(Instant::now()).max(Duration::from_secs(1)));
-            inner.prober.poll(Duration::ZERO);
+            inner.serve();
             answer
         })
         .await
@@ -165,16 +168,25 @@ impl Kafka {
 }
 
 impl Inner {
+    /// Hands what librdkafka has to say to the context. A poll that does not wait takes one event.
+    fn serve(&self) {
+        for _ in 0..256 {
+            self.prober.poll(Duration::ZERO);
+        }
+    }
+
     /// Waits until a broker answers. librdkafka tries again for ever and says what is wrong only through callbacks.
     fn reach(&self, deadline: Instant) -> Result<(), KafkaError> {
-        self.prober.context().forget();
+        let start = Instant::now();
         loop {
             let slice = Duration::from_millis(400).min(deadline.saturating_duration_since(Instant::now()));
             let asked = self.prober.client().fetch_metadata(None, slice.max(Duration::from_millis(1)));
-            // Serves the callbacks, which the context collects.
-            self.prober.poll(Duration::ZERO);
+            self.serve();
             match asked {
-                Ok(_) => return Ok(()),
+                Ok(_) => {
+                    self.prober.context().forget();
+                    return Ok(());
+                }
                 Err(ClientError::MetadataFetch(code)) if !passes(code) => {
                     return Err(KafkaError::Request { what: "asking for metadata".into(), error: ClientError::MetadataFetch(code) });
                 }
@@ -182,6 +194,11 @@ impl Inner {
             }
             let troubles = self.prober.context().troubles();
             if let Some(error) = error::definite(&self.settings, &troubles) {
+                return Err(error);
+            }
+            if start.elapsed() > Duration::from_secs(1)
+                && let Some(error) = error::hopeless(&self.settings, &troubles)
+            {
                 return Err(error);
             }
             if Instant::now() >= deadline {

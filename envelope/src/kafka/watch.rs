@@ -18,7 +18,7 @@ pub struct Watch {
 /// An error that librdkafka reported on its own.
 #[derive(Debug, Clone)]
 pub struct Trouble {
-    /// Its kind.
+    /// Its kind, if it was an error and no log line.
     pub code: Option<RDKafkaErrorCode>,
     /// Its words.
     pub reason: String,
@@ -28,7 +28,7 @@ pub struct Trouble {
 const MOST: usize = 16;
 
 impl Watch {
-    /// What was reported since [`Watch::forget`], oldest first, each once.
+    /// What was reported since [`Watch::forget`], oldest first, each once: librdkafka keeps still about a repeat.
     pub fn troubles(&self) -> Vec<Trouble> {
         self.lock().clone()
     }
@@ -36,6 +36,15 @@ impl Watch {
     /// Starts anew.
     pub fn forget(&self) {
         self.lock().clear();
+    }
+
+    fn note(&self, code: Option<RDKafkaErrorCode>, reason: &str) {
+        let mut troubles = self.lock();
+        if let Some(known) = troubles.iter_mut().find(|known| known.reason == reason) {
+            known.code = known.code.or(code);
+        } else if troubles.len() < MOST {
+            troubles.push(Trouble { code, reason: reason.to_owned() });
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Trouble>> {
@@ -46,14 +55,16 @@ impl Watch {
 impl ClientContext for Watch {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         tracing::debug!(target: "librdkafka", ?level, facility, "{message}");
+        if facility == "FAIL" {
+            // `[thrd:…]: ` is of use to nobody but its authors.
+            let words = message.split_once("]: ").map_or(message, |(_, words)| words);
+            self.note(None, words);
+        }
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!(target: "librdkafka", %error, "{reason}");
-        let mut troubles = self.lock();
-        if troubles.len() < MOST && !troubles.iter().any(|known| known.reason == reason) {
-            troubles.push(Trouble { code: error.rdkafka_error_code(), reason: reason.to_owned() });
-        }
+        self.note(error.rdkafka_error_code(), reason);
     }
 }
 
