@@ -78,6 +78,10 @@ fn emit_once(table: &Table, draft: &mut Draft, id: Id) -> Result<Id, Refusal> {
         }
         expect_version(table, draft)?;
     }
+    // Here as well as in the trigger: what is refused here can still be told by its place in an array.
+    let mut row = draft.row();
+    row.fill_defaults()?;
+    check::row(&row, false)?;
     // Waits for a concurrent emitter of this id; under REPEATABLE READ it raises 40001 if that one commits.
     if insert_unless_there(table, draft) {
         return Ok(id);

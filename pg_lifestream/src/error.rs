@@ -95,7 +95,11 @@ impl Refusal {
                 ERRCODE_INVALID_PARAMETER_VALUE,
                 format!("{column} must not be empty"),
                 None,
-                "event_type, subject, subject_id and payload are needed by every event.",
+                match column {
+                    "source" => "Leave it out for the session's own.",
+                    "headers" => "Leave them out.",
+                    _ => "event_type, subject, subject_id and payload are needed by every event.",
+                },
             ),
             Self::TooLong { column, octets, limit, value } => words(
                 ERRCODE_INVALID_PARAMETER_VALUE,
@@ -230,7 +234,7 @@ impl Refusal {
                 ERRCODE_INVALID_PARAMETER_VALUE,
                 format!("{key} must be {wanted}"),
                 Some(format!("It is {}", shown(&value))),
-                "",
+                "Types are those of emit_event's arguments; null stands for an argument left out.",
             ),
             Self::Element { number, refusal } => {
                 let mut inner = refusal.words();

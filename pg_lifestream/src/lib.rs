@@ -30,6 +30,9 @@ mod wake;
 #[allow(non_snake_case, reason = "the name is PostgreSQL's")]
 #[pgrx::pg_guard]
 pub extern "C-unwind" fn _PG_init() {
+    // pgrx would append a Rust backtrace to the DETAIL of every error for a server started with RUST_BACKTRACE.
+    // SAFETY: postmaster and backends have one thread.
+    unsafe { std::env::set_var("RUST_LIB_BACKTRACE", "0") };
     guc::define();
     sequence::follow_relcache();
 }

@@ -112,6 +112,7 @@ impl Inserter {
             (*target).type_ = pg_sys::NodeTag::T_ResultRelInfo;
             pg_sys::InitResultRelInfo(target, relation, 0, std::ptr::null_mut(), 0);
             pg_sys::ExecOpenIndices(target, false);
+            announce(state, target);
             let slot = pg_sys::table_slot_create(relation, std::ptr::null_mut());
             (*state).es_snapshot = pg_sys::GetActiveSnapshot();
             (*state).es_output_cid = pg_sys::GetCurrentCommandId(true);
@@ -134,6 +135,26 @@ impl Inserter {
             (*self.state).es_result_relation_info = self.target;
             pg_sys::ExecSimpleRelationInsert(self.state, self.slot)
         }
+    }
+}
+
+/// Lets AFTER triggers find the open table in the state, where they would else open it once more.
+#[cfg(not(feature = "pg13"))]
+unsafe fn announce(state: *mut pg_sys::EState, target: *mut pg_sys::ResultRelInfo) {
+    // SAFETY: both live until the state is freed; the list is made in the state's own context.
+    unsafe {
+        (*state).es_opened_result_relations =
+            pg_sys::lappend((*state).es_opened_result_relations, target.cast());
+    }
+}
+
+/// The same, for a version whose state holds an array of them.
+#[cfg(feature = "pg13")]
+unsafe fn announce(state: *mut pg_sys::EState, target: *mut pg_sys::ResultRelInfo) {
+    // SAFETY: both live until the state is freed.
+    unsafe {
+        (*state).es_result_relations = target;
+        (*state).es_num_result_relations = 1;
     }
 }
 

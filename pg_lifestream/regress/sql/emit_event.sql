@@ -1,0 +1,83 @@
+-- emit_event: arguments, defaults, session settings
+\pset format unaligned
+\pset expanded on
+SET application_name = 'golden';
+SELECT pg_typeof(emit_event('note.created', 'note', 'ee-1', '{"text": "hello"}'));
+SELECT * FROM emitted WHERE subject_id = 'ee-1';
+SELECT occurred_at = received_at AS same, seq > 0 AS numbered, substr(id::text, 15, 1) AS version FROM lifestream.events WHERE subject_id = 'ee-1';
+
+-- all arguments, by name
+SELECT lifestream.emit_event(
+    event_type => 'note.created', subject => 'note', subject_id => 'ee-2', payload => '{}', source => 'me',
+    occurred_at => '2001-02-03 04:05:06.789012+00', id => '00000000-0000-4000-8000-0000000000e2',
+    correlation_id => '00000000-0000-4000-8000-00000000000a', causation_id => '00000000-0000-4000-8000-00000000000b',
+    tenant_id => 'acme', schema_version => 7, headers => '{"x": "1", "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}',
+    expected_version => 0);
+SELECT * FROM emitted WHERE subject_id = 'ee-2';
+SELECT occurred_at AT TIME ZONE 'UTC' AS occurred_at, correlation_id FROM lifestream.events WHERE subject_id = 'ee-2';
+
+-- NULL for an optional argument is its default
+SELECT emit_event('t', 's', 'ee-3', '{}', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL) IS NOT NULL AS emitted;
+SELECT * FROM emitted WHERE subject_id = 'ee-3';
+
+-- session settings
+SET lifestream.source = 'from setting';
+SET lifestream.correlation_id = '00000000-0000-4000-8000-0000000000c1';
+SET lifestream.causation_id = '00000000-0000-4000-8000-0000000000c2';
+SET lifestream.tenant_id = 'tenant 1';
+SET lifestream.traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00';
+SELECT emit_event('t', 's', 'ee-4', '{}') IS NOT NULL AS emitted;
+SELECT emit_event('t', 's', 'ee-4', '{}', headers => '{"a": "b"}') IS NOT NULL AS emitted;
+-- what the caller gives wins
+SELECT emit_event('t', 's', 'ee-4', '{}', source => 'given', correlation_id => '00000000-0000-4000-8000-0000000000d1',
+    causation_id => '00000000-0000-4000-8000-0000000000d2', tenant_id => 'tenant 2',
+    headers => '{"traceparent": "00-11111111111111111111111111111111-2222222222222222-01"}') IS NOT NULL AS emitted;
+INSERT INTO lifestream.events (subject, subject_id, event_type) VALUES ('s', 'ee-4', 't');
+SELECT e.*, correlation_id FROM lifestream.events JOIN LATERAL (SELECT source, tenant_id, causation_id, headers) e ON true
+WHERE subject_id = 'ee-4' ORDER BY seq;
+RESET lifestream.source;
+RESET lifestream.correlation_id;
+RESET lifestream.causation_id;
+RESET lifestream.tenant_id;
+RESET lifestream.traceparent;
+
+-- source: without a setting the application's name, without that the session's user, whoever runs
+SET application_name = '';
+BEGIN;
+SET LOCAL ROLE lifestream_emitter;
+SELECT emit_event('t', 's', 'ee-5', '{}') IS NOT NULL AS emitted;
+COMMIT;
+SELECT source = session_user AS session_user FROM lifestream.events WHERE subject_id = 'ee-5';
+
+-- numbers beyond any float stay as they are; so do escapes and key order of jsonb
+SELECT emit_event('t', 's', 'ee-6', '{"big": 123456789012345678901234567890.123456789012345678901234567890, "small": 1e-400, "s": "\u00e9\n\"\\ \ud83d\ude00"}') IS NOT NULL AS emitted;
+SELECT payload FROM lifestream.events WHERE subject_id = 'ee-6';
+
+-- ids of one session rise, in one statement too
+SELECT bool_and(id > before) AS rising, count(*) FROM (
+    SELECT id, lag(id) OVER (ORDER BY n) AS before FROM (SELECT n, emit_event('t', 's', 'ee-7', '{}') AS id FROM generate_series(1, 1000) n) emitted
+) ids;
+SELECT bool_and(seq_order = id_order) AS same_order FROM (
+    SELECT row_number() OVER (ORDER BY seq) AS seq_order, row_number() OVER (ORDER BY id) AS id_order FROM lifestream.events WHERE subject_id = 'ee-7') o;
+
+-- an AFTER trigger of the user's runs
+CREATE TABLE seen (subject_id text);
+CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO seen VALUES (new.subject_id); RETURN NULL; END $$;
+CREATE TRIGGER see AFTER INSERT ON lifestream.events FOR EACH ROW EXECUTE FUNCTION see();
+SELECT emit_event('t', 's', 'ee-8', '{}') IS NOT NULL AS emitted;
+SELECT count(*) FROM lifestream.emit_events('[{"event_type":"t","subject":"s","subject_id":"ee-9","payload":{}},{"event_type":"t","subject":"s","subject_id":"ee-9","payload":{}}]');
+SELECT * FROM seen;
+DROP TRIGGER see ON lifestream.events;
+
+-- a column that the owner has added gets its default
+BEGIN;
+ALTER TABLE lifestream.events ADD COLUMN extra text DEFAULT 'extra';
+SELECT emit_event('t', 's', 'ee-10', '{}') IS NOT NULL AS emitted;
+SELECT count(*) FROM lifestream.emit_events('[{"event_type":"t","subject":"s","subject_id":"ee-10","payload":{}}]');
+SELECT extra, tenant_id, headers FROM lifestream.events WHERE subject_id = 'ee-10';
+ROLLBACK;
+
+-- read-only transactions emit nothing
+BEGIN READ ONLY;
+SELECT emit_event('t', 's', 'ee-11', '{}');
+ROLLBACK;
