@@ -10,13 +10,13 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
     SELECT format('%I.%I', n.nspname, p.proname) AS name, p.prokind, p.prorettype::regtype AS returns,
-           pg_get_function_identity_arguments(p.oid) AS arguments, p.proargtypes
+           pg_get_function_identity_arguments(p.oid) AS arguments, p.pronargs, p.proargtypes
     INTO called
     FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE p.oid = function;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'no function %', function USING ERRCODE = 'undefined_function';
     END IF;
-    IF called.prokind <> 'f' OR called.returns <> 'void'::regtype OR called.proargtypes::oid[] <> ARRAY['lifestream.events'::regtype::oid] THEN
+    IF called.prokind <> 'f' OR called.returns <> 'void'::regtype OR called.pronargs <> 1 OR called.proargtypes[0] <> 'lifestream.events'::regtype THEN
         RAISE EXCEPTION '%(%) returning % is no projection', called.name, called.arguments, called.returns
             USING ERRCODE = 'invalid_parameter_value',
                   HINT = format('A projection is a function %s(lifestream.events) returning void.', called.name);

@@ -55,7 +55,7 @@ pub struct Member<'a> {
     ready: bool,
     worked: bool,
     /// Until when to wait before the next try to get ready, and how long the wait after that is.
-    retry: (Instant, Box<dyn Iterator<Item = Duration> + Send>),
+    retry: (Instant, Box<dyn Iterator<Item = Duration> + Send + Sync>),
     away: Outage,
     broker: Outage,
     told: (Instant, Positions),
