@@ -7,7 +7,7 @@ use lifestream_envelope::event::EventRow;
 use lifestream_envelope::headers;
 use lifestream_envelope::kafka::Kafka;
 use rdkafka::ClientContext;
-use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, Message, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, NoCustomPartitioner, ProducerContext, ThreadedProducer};
@@ -40,9 +40,13 @@ struct Deliveries {
 }
 
 impl ClientContext for Deliveries {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        tracing::debug!(target: "librdkafka", ?level, facility, "{message}");
+    }
+
     fn error(&self, error: KafkaError, reason: &str) {
         // Broker connections come and go; what matters shows in the delivery reports. A fatal one ends the epoch.
-        tracing::debug!(%error, reason, "librdkafka");
+        tracing::debug!(target: "librdkafka", %error, "{reason}");
         if matches!(error.rdkafka_error_code(), Some(RDKafkaErrorCode::Fatal)) {
             self.tracker.fail(BridgeError::Delivery(error));
         }

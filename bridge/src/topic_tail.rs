@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use lifestream_envelope::headers;
-use lifestream_envelope::kafka::Kafka;
+use lifestream_envelope::kafka::{Kafka, Watch};
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
@@ -41,7 +41,7 @@ pub fn event_ids(kafka: &Kafka, topic: &str, stretches: &[Stretch]) -> Result<Ha
     let mut config = kafka.consumer_config("bridge-start");
     // The group only satisfies librdkafka: partitions are assigned by hand and nothing is committed.
     config.set("enable.partition.eof", "false").set("fetch.wait.max.ms", "20");
-    let consumer: BaseConsumer = config.create().map_err(BridgeError::Delivery)?;
+    let consumer: BaseConsumer<Watch> = config.create_with_context(Watch::default()).map_err(BridgeError::Delivery)?;
     let mut assignment = TopicPartitionList::new();
     for stretch in &open {
         assignment
