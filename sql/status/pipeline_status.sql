@@ -15,7 +15,7 @@ WITH head AS MATERIALIZED (
     FROM lifestream.parked GROUP BY stage, consumer_group
 ), consumed AS (
     SELECT o.consumer_group,
-           sum(greatest(b.offsets[o.partition + 1] - o."offset", 0)) AS backlog,
+           sum(CASE WHEN b.topic IS NOT NULL THEN greatest(b.offsets[o.partition + 1] - o."offset", 0) END) AS backlog,
            min(o.last_received_at) FILTER (WHERE b.offsets[o.partition + 1] > o."offset") AS oldest,
            sum(CASE WHEN o.updated_at > now() - interval '15 s' THEN o.rate ELSE 0 END) AS rate,
            max(o.updated_at) AS updated_at,

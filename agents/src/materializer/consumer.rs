@@ -7,7 +7,7 @@ use lifestream_envelope::kafka::Kafka;
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, StreamConsumer};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::RDKafkaRespErr;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -41,25 +41,33 @@ impl ClientContext for Reports {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        // The code alone: the reason counts milliseconds and would be another one each time.
-        let code = error.rdkafka_error_code().map_or_else(|| error.to_string(), |code| format!("{code}"));
-        tracing::debug!(reason, "librdkafka: {code}");
-        self.tell(News::Trouble(code));
+        tracing::debug!(%error, reason, "librdkafka");
+        // One broker's connection ends for many reasons and is made again; and the reason counts milliseconds, so that
+        // it would be another trouble each time.
+        match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::BrokerTransportFailure) | None => {}
+            Some(RDKafkaErrorCode::AllBrokersDown) => {
+                self.tell(News::Trouble("no broker can be reached (KAFKA_BROKERS)".to_owned()));
+            }
+            Some(code) => self.tell(News::Trouble(code.to_string())),
+        }
     }
 }
 
 impl ConsumerContext for Reports {
     fn rebalance(&self, consumer: &BaseConsumer<Self>, err: RDKafkaRespErr, partitions: &mut TopicPartitionList) {
-        // Nothing is fetched until the member knows where to begin; the group does not wait for that.
-        if let Err(error) = consumer.assign(&TopicPartitionList::new()) {
-            tracing::debug!(%error, "assigning nothing");
+        let (done, news) = match err {
+            // Nothing is fetched until the member knows where to begin; the group does not wait for that.
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => (
+                consumer.assign(&TopicPartitionList::new()),
+                News::Assigned(partitions.elements().iter().map(|partition| partition.partition()).collect()),
+            ),
+            _ => (consumer.unassign(), News::Revoked),
+        };
+        if let Err(error) = done {
+            tracing::debug!(%error, ?news, "answering a rebalance");
         }
-        self.tell(match err {
-            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
-                News::Assigned(partitions.elements().iter().map(|partition| partition.partition()).collect())
-            }
-            _ => News::Revoked,
-        });
+        self.tell(news);
     }
 }
 
@@ -80,8 +88,8 @@ pub fn subscribe(kafka: &Kafka, group: &str, topic: &str) -> Result<Subscribed, 
     // A backlog is fetched as fast as it is applied; the default would wait a second whenever the queue is full.
     config.set("fetch.queue.backoff.ms", "5").set("queued.max.messages.kbytes", "16384");
     config.set("session.timeout.ms", "10000").set("heartbeat.interval.ms", "2000");
-    // A topic that is made or made again while the member waits is seen soon.
-    config.set("topic.metadata.refresh.interval.ms", "10000");
+    // A topic that is made, and a broker that comes back, while the member waits is seen soon.
+    config.set("topic.metadata.refresh.interval.ms", "10000").set("reconnect.backoff.max.ms", "1000");
     let (news, receiver) = unbounded_channel();
     let consumer: StreamConsumer<Reports> = config.create_with_context(Reports { news })?;
     consumer.subscribe(&[topic])?;

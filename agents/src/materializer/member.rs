@@ -150,7 +150,7 @@ impl<'a> Member<'a> {
                 tracing::debug!("partitions revoked");
                 self.assigned = None;
             }
-            News::Trouble(trouble) => return self.broker.down(&format!("{trouble} (KAFKA_BROKERS)")),
+            News::Trouble(trouble) => return self.broker.down(&trouble),
         }
         self.unsettle();
         self.retry = (Instant::now(), Box::new(backoff::forever()));
@@ -245,6 +245,7 @@ impl<'a> Member<'a> {
             fetch.add_partition_offset(&self.topic, partition, Offset::Offset(next))?;
         }
         consumer.assign(&fetch)?;
+        self.broker.over();
         tracing::debug!(?positions, "fetching");
         self.positions = positions;
         self.stopped = stopped;
@@ -262,12 +263,16 @@ impl<'a> Member<'a> {
                 Ok(Some(message))
             }
             Err(KafkaError::MessageConsumption(code)) => {
-                if matches!(code, RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) {
+                match code {
                     // Deleted under us, or another topic: the start procedure tells which.
-                    self.unsettle();
-                } else if code != RDKafkaErrorCode::PartitionEOF {
-                    let hint = if code == RDKafkaErrorCode::UnknownTopicOrPartition { ": run `lifestream init`" } else { "" };
-                    self.broker.down(&format!("topic {}: {code}{hint}", self.topic));
+                    RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange => self.unsettle(),
+                    // Told by the client's error callback as well.
+                    RDKafkaErrorCode::BrokerTransportFailure | RDKafkaErrorCode::AllBrokersDown => {}
+                    RDKafkaErrorCode::PartitionEOF => {}
+                    RDKafkaErrorCode::UnknownTopicOrPartition => {
+                        self.broker.down(&MaterializerError::TopicMissing(self.topic.clone()));
+                    }
+                    code => self.broker.down(&format!("topic {}: {code}", self.topic)),
                 }
                 Ok(None)
             }

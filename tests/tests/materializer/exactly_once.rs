@@ -104,7 +104,13 @@ async fn a_member_whose_partition_another_has_moved_on_changes_nothing() {
         .await
         .unwrap();
     assert_eq!(moved, 1);
-    theirs.execute("INSERT INTO public.calls (event_id, subject_id, seq) VALUES ($1, 'note:a', 2)", &[&crate::bench::id(2)]).await.unwrap();
+    theirs
+        .execute(
+            "INSERT INTO public.calls (event_id, subject_id, seq) VALUES ($1, 'note:a', 2)",
+            &[&crate::bench::id(2)],
+        )
+        .await
+        .unwrap();
     bench.produce(&[event(2, "note.created", "note:a", "{}")]);
     let waiting = "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
                    OR NOT granted AND locktype = 'transactionid'";

@@ -17,11 +17,10 @@ fn json() -> impl Strategy<Value = String> {
     ];
     let text = prop_oneof!["[^\\x00]{0,20}", "[\"\\\\/\\n\\r\\t\\x01-\\x1f\\u{7f}\\u{2028}😀é]{0,8}"]
         .prop_map(|text| serde_json::to_string(&text).unwrap());
-    let escaped = prop_oneof![
-        Just(r#""\ud83d\ude00\u00e9\/\b\f""#.to_owned()),
-        Just(r#""\u001f\u0001\"\\""#.to_owned())
-    ];
-    let leaf = prop_oneof![Just("null".to_owned()), Just("true".to_owned()), Just("false".to_owned()), number, text, escaped];
+    let escaped =
+        prop_oneof![Just(r#""\ud83d\ude00\u00e9\/\b\f""#.to_owned()), Just(r#""\u001f\u0001\"\\""#.to_owned())];
+    let leaf =
+        prop_oneof![Just("null".to_owned()), Just("true".to_owned()), Just("false".to_owned()), number, text, escaped];
     leaf.prop_recursive(6, 48, 6, |inner| {
         let key = "[^\\x00]{0,6}".prop_map(|key| serde_json::to_string(&key).unwrap());
         prop_oneof![
@@ -41,8 +40,10 @@ async fn any_json_arrives_as_it_was_sent() {
     let mut payloads: Vec<String> =
         (0..500).map(|_| format!("{{\"body\":{}}}", json().new_tree(&mut runner).unwrap().current())).collect();
     payloads.push(format!("{{\"deep\":{}1{}}}", "[".repeat(500), "]".repeat(500)));
-    let records: Vec<_> =
-        (1..).zip(&payloads).map(|(seq, payload)| event(seq, "annotation.added", &format!("ann:{seq}"), payload)).collect();
+    let records: Vec<_> = (1..)
+        .zip(&payloads)
+        .map(|(seq, payload)| event(seq, "annotation.added", &format!("ann:{seq}"), payload))
+        .collect();
     bench.produce(&records);
     bench.settle().await;
     assert_eq!(bench.psql("SELECT error, convert_from(record_value, 'UTF8') FROM lifestream.parked LIMIT 1"), "");

@@ -20,7 +20,11 @@ async fn a_server_that_crashes_under_load_loses_and_doubles_nothing() {
     for round in 0..3 {
         bench.produce(&(1..=4000).map(|n| link(round * 4000 + n, &format!("link:{}", n % 100))).collect::<Vec<_>>());
         eventually(SOON, "it is at work", || bench.count("public.calls") > round * 4000);
-        if round == 1 { postgres.restart() } else { postgres.stop_immediate() }
+        if round == 1 {
+            postgres.restart()
+        } else {
+            postgres.stop_immediate()
+        }
         if round != 1 {
             bench.produce(&[link(100_000 + round, "link:meanwhile")]);
             postgres.start_again();

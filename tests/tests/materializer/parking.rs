@@ -27,9 +27,17 @@ async fn a_record_that_is_no_event_parks_with_its_offset_and_stops_nobody() {
         Made { value: raw(b"[1,2]"), ..link(4, "link:array") },
         Made { value: raw(b"\xff\xfe\x00"), ..link(5, "link:bytes") },
         Made { headers: OwnedHeaders::new(), ..link(6, "link:headless") },
-        Made { headers: header("event_id", "not-a-uuid").insert(Header { key: "event_type", value: Some("x") }), ..link(7, "link:id") },
+        Made {
+            headers: header("event_id", "not-a-uuid").insert(Header { key: "event_type", value: Some("x") }),
+            ..link(7, "link:id")
+        },
         Made { key: raw(b"other"), ..link(8, "link:key") },
-        Made { headers: header("a", "b").insert(Header { key: "c", value: None::<&str> }).insert(Header { key: "d", value: Some(&b"\xff\0"[..]) }), ..foreign() },
+        Made {
+            headers: header("a", "b")
+                .insert(Header { key: "c", value: None::<&str> })
+                .insert(Header { key: "d", value: Some(&b"\xff\0"[..]) }),
+            ..foreign()
+        },
         marker,
         // Valid JSON that jsonb has no place for: only PostgreSQL notices.
         event(9, "note.created", "note:fine", "{}"),
@@ -46,7 +54,8 @@ async fn a_record_that_is_no_event_parks_with_its_offset_and_stops_nobody() {
     assert_eq!(bench.psql(parked), "13|13|13|13|13|0");
     let subjects = "SELECT string_agg(subject_id, ' ' ORDER BY subject_id COLLATE \"C\") FROM lifestream.parked";
     assert_eq!(bench.psql(subjects), "ann:huge ann:zero link:array link:broken link:bytes link:null other");
-    let error = |subject: &str| bench.psql(&format!("SELECT error FROM lifestream.parked WHERE subject_id = '{subject}'"));
+    let error =
+        |subject: &str| bench.psql(&format!("SELECT error FROM lifestream.parked WHERE subject_id = '{subject}'"));
     assert!(error("link:null").contains("null"), "{}", error("link:null"));
     assert!(error("link:bytes").contains("UTF-8"), "{}", error("link:bytes"));
     assert!(error("ann:zero").contains("22P05"), "{}", error("ann:zero"));
@@ -71,7 +80,8 @@ async fn a_poison_event_holds_back_its_own_subject_only() {
     }
     bench.produce(&records);
     bench.settle_as(Options { batch_records: 170, ..Options::default() }).await;
-    let heads = "SELECT string_agg(subject_id || ' ' || seq, ', ' ORDER BY seq) FROM lifestream.parked WHERE behind IS NULL";
+    let heads =
+        "SELECT string_agg(subject_id || ' ' || seq, ', ' ORDER BY seq) FROM lifestream.parked WHERE behind IS NULL";
     assert_eq!(bench.psql(heads), "link:7 100, todo:bad 300, link:9 500");
     // seq 107, 157, … behind 100; 509, 559 behind 500. In order, each behind the first.
     let waiting = "SELECT string_agg(p.seq::text, ',' ORDER BY p.id) FROM lifestream.parked p JOIN lifestream.parked h ON h.id = p.behind WHERE h.seq = ";
@@ -82,8 +92,13 @@ async fn a_poison_event_holds_back_its_own_subject_only() {
     assert_eq!(bench.count("lifestream.event_ingest_dedupe"), 600 - 3 - 12);
     let error = bench.psql("SELECT error FROM lifestream.parked WHERE seq = 100");
     assert!(error.contains("17") && error.contains(&id(100).to_string()) && error.contains("22023"), "{error}");
-    assert!(bench.psql("SELECT last_error FROM lifestream.pipeline_status WHERE stage = 'materializer'").contains("url"));
-    assert_eq!(bench.psql("SELECT parked, backlog IS NULL FROM lifestream.pipeline_status WHERE stage = 'materializer'"), "15|t");
+    assert!(
+        bench.psql("SELECT last_error FROM lifestream.pipeline_status WHERE stage = 'materializer'").contains("url")
+    );
+    assert_eq!(
+        bench.psql("SELECT parked, backlog IS NULL FROM lifestream.pipeline_status WHERE stage = 'materializer'"),
+        "15|t"
+    );
 
     // A new member knows who waits; repeats of parked and of applied events add nothing.
     bench.produce(&[link(607, "link:7"), link(608, "link:8")]);

@@ -25,7 +25,9 @@ async fn a_projection_in_a_schema_of_its_own_is_taken_up_while_running() {
         SELECT lifestream.add_projection('note.created', '"My app".count_words', '{"\"My app\".words"}');"#,
     );
     bench.produce(&[event(3, "note.created", "note:1", r#"{"text":"four words in here"}"#)]);
-    eventually(SOON, "the new projection is called", || bench.psql(r#"SELECT words, links FROM "My app".words"#) == "4|1");
+    eventually(SOON, "the new projection is called", || {
+        bench.psql(r#"SELECT words, links FROM "My app".words"#) == "4|1"
+    });
 
     // Two for one type, and a type with a built-in projection gets one more.
     bench.psql(r#"SELECT lifestream.add_projection('note.created', '"My app".second'), lifestream.add_projection('link.added', '"My app".count_words')"#);

@@ -22,7 +22,10 @@ async fn a_topic_that_was_made_again_stops_until_a_reset() {
     bench.settle().await;
     let before = bench.client.describe_topic(&bench.topic()).await.unwrap();
     admin(&bench).delete_topics(&[&bench.topic()], &AdminOptions::new()).await.unwrap();
-    eventually_async(SOON, "the topic is gone", || async { bench.client.describe_topic(&bench.topic()).await.unwrap().is_none() }).await;
+    eventually_async(SOON, "the topic is gone", || async {
+        bench.client.describe_topic(&bench.topic()).await.unwrap().is_none()
+    })
+    .await;
     bench.create_topic().await;
     eventually_async(SOON, "another topic is there", || async {
         let now = bench.client.describe_topic(&bench.topic()).await.unwrap();
@@ -49,7 +52,8 @@ async fn records_deleted_before_they_were_applied_are_passed_over_with_a_note() 
     bench.produce(&[link(1, "link:a")]);
     bench.settle().await;
     bench.produce(&(2..30).map(|seq| link(seq, "link:a")).collect::<Vec<_>>());
-    let partition: i32 = bench.psql("SELECT partition FROM lifestream.kafka_offsets WHERE \"offset\" = 1").parse().unwrap();
+    let partition: i32 =
+        bench.psql("SELECT partition FROM lifestream.kafka_offsets WHERE \"offset\" = 1").parse().unwrap();
     let mut upto = TopicPartitionList::new();
     upto.add_partition_offset(&bench.topic(), partition, Offset::Offset(20)).unwrap();
     admin(&bench).delete_records(&upto, &AdminOptions::new()).await.unwrap();
@@ -57,5 +61,8 @@ async fn records_deleted_before_they_were_applied_are_passed_over_with_a_note() 
     assert_eq!(bench.psql("SELECT added_seq FROM lifestream.links"), "29");
     assert_eq!(bench.count("lifestream.event_ingest_dedupe"), 1 + 9);
     let note = bench.psql("SELECT error FROM lifestream.kafka_offsets WHERE error IS NOT NULL");
-    assert!(note.contains(&format!("records 1 to 19 of partition {partition}")) && note.contains("lifestream rebuild"), "{note}");
+    assert!(
+        note.contains(&format!("records 1 to 19 of partition {partition}")) && note.contains("lifestream rebuild"),
+        "{note}"
+    );
 }
