@@ -6,11 +6,13 @@ DECLARE
 BEGIN
     FOR relation IN
         SELECT c.oid
-        FROM pg_catalog.pg_class c
-        WHERE c.relnamespace = 'lifestream'::pg_catalog.regnamespace
+        FROM pg_catalog.pg_extension x
+        JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.refobjid = x.oid
+        JOIN pg_catalog.pg_class c ON d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND c.oid = d.objid
+        WHERE x.extname = 'pg_lifestream'
+          AND d.deptype = 'e'
           AND c.relkind IN ('r', 'S')
-          AND c.oid NOT IN (SELECT pg_catalog.unnest(COALESCE(x.extconfig, '{}'))
-                            FROM pg_catalog.pg_extension x WHERE x.extname = 'pg_lifestream')
+          AND c.oid <> ALL (COALESCE(x.extconfig, '{}'))
         ORDER BY c.oid
     LOOP
         PERFORM pg_catalog.pg_extension_config_dump(relation, '');
