@@ -1,0 +1,33 @@
+//! The chores: what runs once and answers.
+
+mod doctor;
+mod emit;
+mod init;
+mod reset;
+mod status;
+mod tail;
+mod topics;
+
+use lifestream_envelope::settings::Settings;
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::Command;
+use crate::exit::Outcome;
+
+/// Runs a chore.
+///
+/// # Errors
+/// The chore's.
+pub async fn run(command: Command, settings: &Settings, shutdown: &CancellationToken) -> anyhow::Result<Outcome> {
+    match command {
+        Command::Init(options) => init::run(settings, &options).await,
+        Command::Reset(options) => reset::run(settings, &options).await,
+        Command::Emit(options) => emit::run(settings, options).await,
+        Command::Import(options) => crate::import::run(settings, options).await,
+        Command::Status(options) => status::run(settings, &options).await,
+        Command::Doctor(options) => doctor::run(settings, options.json).await,
+        Command::Tail(options) => tail::run(settings, options, shutdown).await,
+        Command::Topics(options) => topics::run(settings, options.json).await,
+        Command::Bridge(_) | Command::Materializer(_) | Command::Up(_) | Command::Completions { .. } => Ok(Outcome::Done),
+    }
+}

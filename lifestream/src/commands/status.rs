@@ -1,0 +1,96 @@
+//! `lifestream status`: where the pipeline stands.
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use anyhow::Context;
+use jiff::Timestamp;
+use lifestream_envelope::settings::Settings;
+use serde::Serialize;
+use tokio_postgres::Client;
+
+use crate::cli::StatusOptions;
+use crate::database;
+use crate::exit::Outcome;
+use crate::output;
+use crate::table::{age, or_dash, table};
+
+/// A row of `lifestream.pipeline_status`.
+#[derive(Debug, Serialize)]
+struct Stage {
+    stage: String,
+    consumer_group: Option<String>,
+    backlog: Option<i64>,
+    oldest_age_seconds: Option<f64>,
+    rate: Option<f64>,
+    parked: i64,
+    last_error: Option<String>,
+    updated_at: Option<Timestamp>,
+}
+
+/// Shows it, once or again and again.
+pub async fn run(settings: &Settings, options: &StatusOptions) -> anyhow::Result<Outcome> {
+    loop {
+        let session = database::connect(settings, "status").await?;
+        loop {
+            let stages = match read(&session.client).await {
+                Ok(stages) => stages,
+                // Watching goes on over a restart of the server.
+                Err(error) if options.watch.is_some() && error.is_closed() => break,
+                Err(error) => return Err(error).context("lifestream.pipeline_status"),
+            };
+            show(&stages, options)?;
+            let Some(seconds) = options.watch else { return Ok(Outcome::Done) };
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+        }
+    }
+}
+
+async fn read(client: &Client) -> Result<Vec<Stage>, tokio_postgres::Error> {
+    let rows = client
+        .query(
+            "SELECT stage, consumer_group, backlog::bigint, extract(epoch FROM oldest_age)::double precision, rate::double precision, \
+                 parked::bigint, last_error, updated_at \
+             FROM lifestream.pipeline_status ORDER BY array_position(ARRAY['bridge', 'router', 'materializer'], stage), consumer_group",
+            &[],
+        )
+        .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Stage {
+                stage: row.try_get(0)?,
+                consumer_group: row.try_get(1)?,
+                backlog: row.try_get(2)?,
+                oldest_age_seconds: row.try_get(3)?,
+                rate: row.try_get(4)?,
+                parked: row.try_get(5)?,
+                last_error: row.try_get(6)?,
+                updated_at: row.try_get(7)?,
+            })
+        })
+        .collect()
+}
+
+fn show(stages: &[Stage], options: &StatusOptions) -> anyhow::Result<()> {
+    if options.json {
+        // Watching prints one array a line, for whoever reads a stream.
+        let text = if options.watch.is_some() { serde_json::to_string(stages)? } else { serde_json::to_string_pretty(stages)? };
+        return output::line(text);
+    }
+    let clear = if options.watch.is_some() && std::io::stdout().is_terminal() { "\x1b[H\x1b[2J" } else { "" };
+    let mut table = table(&["STAGE", "GROUP", "BACKLOG", "OLDEST", "RATE", "PARKED", "UPDATED", "LAST ERROR"], &[2, 3, 4, 5, 6]);
+    let now = Timestamp::now();
+    for stage in stages {
+        table.add_row([
+            stage.stage.clone(),
+            or_dash(stage.consumer_group.clone()),
+            or_dash(stage.backlog),
+            or_dash(stage.oldest_age_seconds.map(age)),
+            or_dash(stage.rate.map(|rate| format!("{rate:.0}/s"))),
+            stage.parked.to_string(),
+            or_dash(stage.updated_at.map(|at| format!("{} ago", age(now.duration_since(at).as_secs_f64())))),
+            or_dash(stage.last_error.clone()),
+        ]);
+    }
+    output::line(format!("{clear}{table}"))
+}

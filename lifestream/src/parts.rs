@@ -1,0 +1,74 @@
+//! Runs the parts: alone, or all in one process.
+
+use anyhow::Context;
+use lifestream_agents::materializer;
+use lifestream_envelope::Until;
+use lifestream_envelope::settings::Settings;
+use lifestream_envelope::settings::keys::Section;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::{MaterializerOptions, UpOptions};
+use crate::exit::Outcome;
+
+/// Publishes.
+///
+/// # Errors
+/// What the bridge cannot help.
+pub async fn bridge(settings: Settings, until: Until, shutdown: CancellationToken) -> anyhow::Result<Outcome> {
+    announce("bridge", &settings, &[Section::Postgres, Section::Kafka, Section::Bridge]);
+    lifestream_bridge::run(&settings, shutdown, until).await?;
+    Ok(Outcome::Done)
+}
+
+/// Derives state.
+///
+/// # Errors
+/// What the materializer cannot help.
+pub async fn materializer(settings: Settings, options: MaterializerOptions, shutdown: CancellationToken) -> anyhow::Result<Outcome> {
+    announce("materializer", &settings, &[Section::Postgres, Section::Kafka]);
+    let until = options.until.until();
+    materializer::run(&settings, options.into(), shutdown, until).await?;
+    Ok(Outcome::Done)
+}
+
+/// Every part in one process. The first that fails for good ends all, with its error.
+///
+/// # Errors
+/// That one's.
+pub async fn up(settings: Settings, options: UpOptions, shutdown: CancellationToken) -> anyhow::Result<Outcome> {
+    announce("up", &settings, &[Section::Postgres, Section::Kafka, Section::Bridge]);
+    if options.until_idle {
+        // One after the other: what the bridge publishes is what the materializer has to work off.
+        lifestream_bridge::run(&settings, shutdown.clone(), Until::Idle).await.context("bridge")?;
+        if !shutdown.is_cancelled() {
+            materializer::run(&settings, materializer::Options::default(), shutdown, Until::Idle).await.context("materializer")?;
+        }
+        return Ok(Outcome::Done);
+    }
+    let mut parts: JoinSet<anyhow::Result<()>> = JoinSet::new();
+    let (own, token) = (settings.clone(), shutdown.clone());
+    parts.spawn(async move { lifestream_bridge::run(&own, token, Until::Shutdown).await.context("bridge") });
+    let (own, token) = (settings, shutdown.clone());
+    parts.spawn(async move {
+        materializer::run(&own, materializer::Options::default(), token, Until::Shutdown).await.context("materializer")
+    });
+    let mut result = Ok(Outcome::Done);
+    while let Some(ended) = parts.join_next().await {
+        if let Err(error) = ended.context("a part panicked").flatten() {
+            if result.is_ok() {
+                tracing::error!("{error:#}; the other parts drain");
+                result = Err(error);
+            }
+            shutdown.cancel();
+        }
+    }
+    result
+}
+
+/// Says once what the process runs with, secrets masked.
+fn announce(part: &str, settings: &Settings, sections: &[Section]) {
+    let described = settings.describe().into_iter().filter(|setting| sections.contains(&setting.section));
+    let list: Vec<String> = described.map(|s| format!("{}={} ({})", s.name, s.value, s.origin)).collect();
+    tracing::info!("lifestream {} {part}, process {}, with {}", env!("CARGO_PKG_VERSION"), std::process::id(), list.join(", "));
+}
