@@ -9,14 +9,14 @@ BEGIN
         RAISE EXCEPTION 'event_type must have 1 to 255 octets, not %', coalesce(octet_length(event_type)::text, 'NULL')
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
-    SELECT format('%I.%I', n.nspname, p.proname) AS name, p.prokind, p.prorettype::regtype AS returns,
+    SELECT format('%I.%I', n.nspname, p.proname) AS name, p.prokind, pg_get_function_result(p.oid) AS returns,
            pg_get_function_identity_arguments(p.oid) AS arguments, p.pronargs, p.proargtypes
     INTO called
     FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE p.oid = function;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'no function %', function USING ERRCODE = 'undefined_function';
     END IF;
-    IF called.prokind <> 'f' OR called.returns <> 'void'::regtype OR called.pronargs <> 1 OR called.proargtypes[0] <> 'lifestream.events'::regtype THEN
+    IF called.prokind <> 'f' OR called.returns IS DISTINCT FROM 'void' OR called.pronargs <> 1 OR called.proargtypes[0] <> 'lifestream.events'::regtype THEN
         RAISE EXCEPTION '%(%) returning % is no projection', called.name, called.arguments, called.returns
             USING ERRCODE = 'invalid_parameter_value',
                   HINT = format('A projection is a function %s(lifestream.events) returning void.', called.name);
