@@ -16,11 +16,11 @@ pub fn forever() -> impl Iterator<Item = Duration> + Send {
         .map(|wait| wait.min(Duration::from_secs(5)))
 }
 
-/// For one-shot commands: the waits between 8 tries, from 500 ms, doubling.
+/// For one-shot commands: the waits between 8 tries, from 500 ms, doubling up to 5 s.
 pub fn one_shot() -> impl Iterator<Item = Duration> + Send {
     ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(500))
-        .with_max_delay(Duration::from_secs(10))
+        .with_max_delay(Duration::from_secs(5))
         .with_max_times(7)
         .build()
 }

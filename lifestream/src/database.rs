@@ -1,5 +1,7 @@
 //! PostgreSQL for chores: connecting with patience, and the server's errors in full.
 
+use std::fmt::Display;
+
 use lifestream_envelope::backoff;
 use lifestream_envelope::kafka::{Kafka, KafkaError};
 use lifestream_envelope::postgres::{self, PostgresError, Session};
@@ -10,16 +12,7 @@ use lifestream_envelope::settings::Settings;
 /// # Errors
 /// At once what trying again cannot help, else the last failure.
 pub async fn connect(settings: &Settings, chore: &str) -> Result<Session, PostgresError> {
-    let mut waits = backoff::one_shot();
-    loop {
-        match (postgres::connect(&settings.postgres, chore).await, waits.next()) {
-            (Err(error), Some(wait)) if !error.is_permanent() => {
-                tracing::warn!("{error}; trying again in {wait:.1?}");
-                tokio::time::sleep(wait).await;
-            }
-            (result, _) => return result,
-        }
-    }
+    patiently(async || postgres::connect(&settings.postgres, chore).await, PostgresError::is_permanent).await
 }
 
 /// Connects to Kafka; what may pass is tried 8 times.
@@ -28,15 +21,22 @@ pub async fn connect(settings: &Settings, chore: &str) -> Result<Session, Postgr
 /// At once what trying again cannot help, else the last failure.
 pub async fn kafka(settings: &Settings) -> Result<Kafka, KafkaError> {
     let kafka = Kafka::new(&settings.kafka)?;
+    patiently(async || kafka.ping().await, KafkaError::is_permanent).await?;
+    Ok(kafka)
+}
+
+async fn patiently<T, E: Display>(mut attempt: impl AsyncFnMut() -> Result<T, E>, is_permanent: fn(&E) -> bool) -> Result<T, E> {
+    let mut told = false;
     let mut waits = backoff::one_shot();
     loop {
-        match (kafka.ping().await, waits.next()) {
-            (Ok(()), _) => return Ok(kafka),
-            (Err(error), Some(wait)) if !error.is_permanent() => {
-                tracing::warn!("{error}; trying again in {wait:.1?}");
+        match (attempt().await, waits.next()) {
+            (Err(error), Some(wait)) if !is_permanent(&error) => {
+                if !std::mem::replace(&mut told, true) {
+                    tracing::warn!("{error}; trying 7 times more");
+                }
                 tokio::time::sleep(wait).await;
             }
-            (Err(error), _) => return Err(error),
+            (result, _) => return result,
         }
     }
 }

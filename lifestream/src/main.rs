@@ -9,6 +9,8 @@ mod flags;
 mod import;
 mod logs;
 mod output;
+#[cfg(test)]
+mod page;
 mod parts;
 mod shutdown;
 mod table;

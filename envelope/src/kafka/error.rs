@@ -94,7 +94,7 @@ impl KafkaError {
 pub(super) fn definite(settings: &KafkaSettings, troubles: &[Trouble]) -> Option<KafkaError> {
     let brokers = || settings.brokers.clone();
     for trouble in troubles {
-        let reason = trouble.reason.clone();
+        let reason = trouble.words();
         if trouble.code == Some(Code::Authentication) {
             return Some(KafkaError::SignIn { brokers: brokers(), reason });
         }
@@ -107,7 +107,7 @@ pub(super) fn definite(settings: &KafkaSettings, troubles: &[Trouble]) -> Option
             return Some(KafkaError::Certificate { brokers: brokers(), reason });
         }
         // What a broker that expects TLS makes of our first bytes; one that is just stopping looks alike.
-        if !settings.ssl && reason.to_ascii_lowercase().contains("apiversion") && ports::speaks_tls(&settings.brokers) == Some(true) {
+        if !settings.ssl && trouble.while_greeting() && ports::speaks_tls(&settings.brokers) == Some(true) {
             return Some(KafkaError::Tls { brokers: brokers(), trouble: "speaks TLS", wanted: true, certain: true });
         }
     }
@@ -118,19 +118,22 @@ pub(super) fn definite(settings: &KafkaSettings, troubles: &[Trouble]) -> Option
 pub(super) fn hopeless(settings: &KafkaSettings, troubles: &[Trouble]) -> Option<KafkaError> {
     let refused = troubles.iter().find(|t| t.reason.contains("Connection refused") || t.code == Some(Code::Resolve))?;
     let down = troubles.iter().any(|t| t.code == Some(Code::AllBrokersDown));
-    down.then(|| KafkaError::Unreachable { brokers: settings.brokers.clone(), reason: refused.reason.clone() })
+    down.then(|| KafkaError::Unreachable { brokers: settings.brokers.clone(), reason: refused.words() })
 }
 
 /// What to say when time is up.
 pub(super) fn timed_out(settings: &KafkaSettings, troubles: &[Trouble]) -> KafkaError {
-    let reason = troubles.iter().find(|t| t.code != Some(Code::AllBrokersDown)).map(|t| t.reason.clone());
     let brokers = settings.brokers.clone();
-    match reason {
-        // Connected, then thrown out at the first request that needs a name.
-        Some(reason) if settings.auth == Auth::None && reason.contains("require SASL") => KafkaError::SignIn { brokers, reason },
-        Some(reason) if reason.to_ascii_lowercase().contains("apiversion") && !settings.ssl => {
-            KafkaError::Unreachable { brokers, reason: format!("{reason}; if it speaks TLS, set KAFKA_SSL=true") }
-        }
-        reason => KafkaError::Unreachable { brokers, reason: reason.unwrap_or_else(|| "no answer within 10 s".into()) },
+    let Some(trouble) = troubles.iter().find(|t| t.code != Some(Code::AllBrokersDown)) else {
+        return KafkaError::Unreachable { brokers, reason: "no answer within 10 s".into() };
+    };
+    let reason = trouble.words();
+    // Connected, then thrown out at the first request that needs a name.
+    if settings.auth == Auth::None && reason.contains("require SASL") {
+        return KafkaError::SignIn { brokers, reason };
     }
+    if trouble.while_greeting() && !settings.ssl {
+        return KafkaError::Unreachable { brokers, reason: format!("{reason}; if it speaks TLS, set KAFKA_SSL=true") };
+    }
+    KafkaError::Unreachable { brokers, reason }
 }

@@ -24,6 +24,18 @@ pub struct Trouble {
     pub reason: String,
 }
 
+impl Trouble {
+    /// For people: without librdkafka's timing of its own states.
+    pub fn words(&self) -> String {
+        self.reason.split(" (after ").next().unwrap_or_default().to_owned()
+    }
+
+    /// Whether the connection was lost at the very first request.
+    pub fn while_greeting(&self) -> bool {
+        self.reason.contains("APIVERSION") || self.reason.contains("ApiVersion")
+    }
+}
+
 /// More than these say nothing new.
 const MOST: usize = 16;
 

@@ -4,7 +4,8 @@ mod checks;
 mod error;
 pub mod keys;
 mod layers;
-pub mod page;
+#[cfg(test)]
+mod page;
 mod properties;
 mod secret;
 pub mod values;

@@ -7,7 +7,7 @@ use super::keys::{KEYS, Section};
 const HEAD: &str = "\
 # Settings
 
-<!-- Made from the table in envelope/src/settings/keys.rs: `cargo run -p lifestream-envelope --example settings_page` writes it. -->
+<!-- Made from the table in envelope/src/settings/keys.rs: `UPDATE_DOCS=1 cargo test -p lifestream-envelope page` writes it. -->
 
 A flag counts before the environment, the environment before `.env` in the working directory, that before a TOML file, that
 before the default. The TOML file is `lifestream.toml` in the working directory, or the one that `--config` or
@@ -36,7 +36,7 @@ above stands for: brokers, client and group ids, compression, security protocol,
 ";
 
 /// The page, in Markdown.
-pub fn markdown() -> String {
+fn markdown() -> String {
     let mut page = HEAD.to_owned();
     for section in Section::ALL {
         // Writing to a String cannot fail.
@@ -57,8 +57,13 @@ pub fn markdown() -> String {
 #[cfg(test)]
 mod tests {
     #[test]
+    #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     fn the_page_in_docs_is_the_one_made_from_the_table() {
-        let written = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/settings.md")).unwrap_or_default();
-        assert!(written == super::markdown(), "run `cargo run -p lifestream-envelope --example settings_page`");
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/settings.md");
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(path, super::markdown()).unwrap();
+        }
+        let written = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(written == super::markdown(), "docs/settings.md differs: run `UPDATE_DOCS=1 cargo test -p lifestream-envelope page`");
     }
 }

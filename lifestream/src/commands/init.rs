@@ -27,7 +27,7 @@ pub async fn run(settings: &Settings, options: &InitOptions) -> anyhow::Result<O
             }
             None => match kafka.create_topic(spec).await? {
                 Created::Yes => {
-                    output::line(format!("{name}: created, {} partitions", spec.partitions))?;
+                    output::line(format!("{name}: created, {} {}", spec.partitions, if spec.partitions == 1 { "partition" } else { "partitions" }))?;
                     continue;
                 }
                 // Somebody else was faster: it may differ.

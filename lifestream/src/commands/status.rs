@@ -78,10 +78,9 @@ fn show(stages: &[Stage], options: &StatusOptions) -> anyhow::Result<()> {
         return output::line(text);
     }
     let clear = if options.watch.is_some() && std::io::stdout().is_terminal() { "\x1b[H\x1b[2J" } else { "" };
-    let mut table = table(&["STAGE", "GROUP", "BACKLOG", "OLDEST", "RATE", "PARKED", "UPDATED", "LAST ERROR"], &[2, 3, 4, 5, 6]);
     let now = Timestamp::now();
-    for stage in stages {
-        table.add_row([
+    let rows = stages.iter().map(|stage| {
+        vec![
             stage.stage.clone(),
             or_dash(stage.consumer_group.clone()),
             or_dash(stage.backlog),
@@ -90,7 +89,8 @@ fn show(stages: &[Stage], options: &StatusOptions) -> anyhow::Result<()> {
             stage.parked.to_string(),
             or_dash(stage.updated_at.map(|at| format!("{} ago", age(now.duration_since(at).as_secs_f64())))),
             or_dash(stage.last_error.clone()),
-        ]);
-    }
+        ]
+    });
+    let table = table(&["STAGE", "GROUP", "BACKLOG", "OLDEST", "RATE", "PARKED", "UPDATED", "LAST ERROR"], &[2, 3, 4, 5, 6], rows);
     output::line(format!("{clear}{table}"))
 }

@@ -37,17 +37,16 @@ pub async fn run(settings: &Settings, as_json: bool) -> anyhow::Result<Outcome> 
         output::line(serde_json::to_string_pretty(&list)?)?;
         return Ok(Outcome::Done);
     }
-    let mut table = table(&["TOPIC", "PARTITIONS", "RECORDS", "OFFSETS"], &[1, 2]);
-    for (name, offsets) in &rows {
+    let rows = rows.iter().map(|(name, offsets)| {
         let records = offsets.as_ref().map(|list| list.iter().map(|(low, high)| high - low).sum::<i64>());
         let ranges = offsets.as_ref().map(|list| list.iter().map(|(low, high)| format!("{low}..{high}")).collect::<Vec<_>>().join("  "));
-        table.add_row([
+        vec![
             (*name).clone(),
             or_dash(offsets.as_ref().map(Vec::len)),
             or_dash(records),
             ranges.unwrap_or_else(|| "missing: run `lifestream init`".to_owned()),
-        ]);
-    }
-    output::line(table)?;
+        ]
+    });
+    output::line(table(&["TOPIC", "PARTITIONS", "RECORDS", "OFFSETS"], &[1, 2], rows))?;
     Ok(Outcome::Done)
 }
