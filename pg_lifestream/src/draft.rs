@@ -19,7 +19,7 @@ pub struct Draft {
 }
 
 /// The columns of emit_event's arguments, in their order; `expected_version` comes behind them.
-pub const ARGUMENTS: [Column; 12] = [
+const ARGUMENTS: [Column; 12] = [
     Column::EventType,
     Column::Subject,
     Column::SubjectId,

@@ -3,11 +3,11 @@
 use pgrx::{direct_function_call, pg_sys};
 
 use crate::check;
-use crate::draft::{ARGUMENTS, Draft};
+use crate::draft::Draft;
 use crate::entry::{Answer, arguments, sql_function};
 use crate::error::Refusal;
-use crate::id::{self, Id};
-use crate::plan::{self, Found, Sees, Statement};
+use crate::id::Id;
+use crate::plan::{self, Found};
 use crate::row::{Column, id_datum};
 use crate::table::Table;
 
@@ -23,47 +23,19 @@ unsafe fn emit_event(fcinfo: pg_sys::FunctionCallInfo) -> Answer {
     Ok(Some(id_datum(&id)))
 }
 
-thread_local! {
-    static INSERT: Statement = const { Statement::new(
-        c"INSERT INTO lifestream.events (event_type, subject, subject_id, payload, source, occurred_at, id, \
-          correlation_id, causation_id, tenant_id, schema_version, headers) \
-          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, COALESCE($10, ''), $11, $12) ON CONFLICT (id) DO NOTHING",
-        &[
-            pg_sys::BuiltinOid::TEXTOID,
-            pg_sys::BuiltinOid::TEXTOID,
-            pg_sys::BuiltinOid::TEXTOID,
-            pg_sys::BuiltinOid::JSONBOID,
-            pg_sys::BuiltinOid::TEXTOID,
-            pg_sys::BuiltinOid::TIMESTAMPTZOID,
-            pg_sys::BuiltinOid::UUIDOID,
-            pg_sys::BuiltinOid::UUIDOID,
-            pg_sys::BuiltinOid::UUIDOID,
-            pg_sys::BuiltinOid::TEXTOID,
-            pg_sys::BuiltinOid::INT4OID,
-            pg_sys::BuiltinOid::JSONBOID,
-        ],
-    ) };
-}
-
 /// Emits the event unless its id is there already; returns its id.
 pub fn emit(table: &mut Table, draft: &mut Draft) -> Result<Id, Refusal> {
     if let Some(given) = draft.row().id() {
         return emit_once(table, draft, given);
     }
     expect_version(table, draft)?;
-    if table.is_plain() {
-        let mut row = draft.row();
-        table.insert(&mut row)?;
-        return Ok(row.id().unwrap_or_default());
-    }
-    let id = id::new_v7();
-    draft.row().set(Column::Id, id_datum(&id));
-    insert_unless_there(table, draft);
-    Ok(id)
+    let mut row = draft.row();
+    table.insert(&mut row)?;
+    Ok(row.id().unwrap_or_default())
 }
 
 /// With an id, a repeat answers as the first did, whatever its payload and whatever has happened since.
-fn emit_once(table: &Table, draft: &mut Draft, id: Id) -> Result<Id, Refusal> {
+fn emit_once(table: &mut Table, draft: &mut Draft, id: Id) -> Result<Id, Refusal> {
     // Names first: they are what a repeat is compared by.
     check::name(&draft.row(), Column::EventType)?;
     check::name(&draft.row(), Column::SubjectId)?;
@@ -78,17 +50,14 @@ fn emit_once(table: &Table, draft: &mut Draft, id: Id) -> Result<Id, Refusal> {
         }
         expect_version(table, draft)?;
     }
-    // Here as well as in the trigger: what is refused here can still be told by its place in an array.
-    let mut row = draft.row();
-    row.fill_defaults()?;
-    check::row(&row, false)?;
-    // Waits for a concurrent emitter of this id; under REPEATABLE READ it raises 40001 if that one commits.
-    if insert_unless_there(table, draft) {
-        return Ok(id);
-    }
-    match plan::find(table.owner(), &id) {
-        Some(found) => same(found, draft, id),
-        None => Ok(id),
+    loop {
+        // Waits for a concurrent emitter of this id.
+        if table.insert_once(&mut draft.row())? {
+            return Ok(id);
+        }
+        if let Some(found) = plan::find(table.owner(), &id) {
+            return same(found, draft, id);
+        }
     }
 }
 
@@ -99,13 +68,6 @@ fn same(found: Found, draft: &mut Draft, id: Id) -> Result<Id, Refusal> {
         return Ok(id);
     }
     Err(Refusal::IdTaken { id, event_type: found.event_type, subject_id: found.subject_id })
-}
-
-fn insert_unless_there(table: &Table, draft: &mut Draft) -> bool {
-    let row = draft.row();
-    let mut values = ARGUMENTS.map(|column| row.values[column as usize]);
-    let nulls = ARGUMENTS.map(|column| if row.nulls[column as usize] { b'n' } else { b' ' });
-    INSERT.with(|statement| statement.run(table.owner(), Sees::Writes, &mut values, &nulls, |rows| rows > 0))
 }
 
 /// Emitters with an `expected_version` for one subject go one after the other. Those that name none do not wait: an

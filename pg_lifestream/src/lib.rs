@@ -14,6 +14,7 @@ mod error;
 mod guard;
 mod guc;
 mod id;
+mod insert;
 mod jsonb;
 mod link;
 mod plan;

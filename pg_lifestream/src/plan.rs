@@ -22,7 +22,9 @@ impl AsOwner {
     /// Nothing that a caller may have defined runs meanwhile, and nothing may outlive it.
     pub fn enter(owner: pg_sys::Oid) -> Self {
         let mut before = Self { user: pg_sys::InvalidOid, context: 0 };
-        let restricted = pg_sys::SECURITY_LOCAL_USERID_CHANGE | pg_sys::SECURITY_RESTRICTED_OPERATION;
+        let restricted = pg_sys::SECURITY_LOCAL_USERID_CHANGE
+            | pg_sys::SECURITY_RESTRICTED_OPERATION
+            | pg_sys::SECURITY_NOFORCE_RLS;
         // SAFETY: plain assignments of the backend's user.
         unsafe {
             pg_sys::GetUserIdAndSecContext(&mut before.user, &mut before.context);
@@ -51,8 +53,8 @@ pub struct Statement {
 pub enum Sees {
     /// It reads all that is committed by now and all that this transaction has done, whatever its isolation level.
     Latest,
-    /// It writes, with the snapshot that any statement of this transaction would have.
-    Writes,
+    /// It is a command that reads nothing.
+    Nothing,
 }
 
 thread_local! {
@@ -175,5 +177,5 @@ pub fn bridge_has_worked(owner: pg_sys::Oid) -> bool {
 
 /// Lets no bridge begin before this transaction ends.
 pub fn keep_bridge_out(owner: pg_sys::Oid) {
-    KEEP_BRIDGE_OUT.with(|statement| statement.run(owner, Sees::Writes, &mut [], b"", |_| ()));
+    KEEP_BRIDGE_OUT.with(|statement| statement.run(owner, Sees::Nothing, &mut [], b"", |_| ()));
 }

@@ -5,7 +5,7 @@ WITH head AS MATERIALIZED (
     SELECT received_at FROM lifestream.unpublished_events ORDER BY seq LIMIT 10001
 ), unpublished AS (
     SELECT CASE WHEN count(*) <= 10000 THEN count(*)
-                ELSE greatest(count(*), pg_catalog.pg_sequence_last_value('lifestream.events_seq_seq')
+                ELSE greatest(count(*), (SELECT last_value FROM lifestream.events_seq_seq)
                                         - (SELECT coalesce(max(watermark), 0) FROM lifestream.bridge_progress)) END AS backlog,
            min(received_at) AS oldest
     FROM head

@@ -60,21 +60,58 @@ SELECT bool_and(id > before) AS rising, count(*) FROM (
 SELECT bool_and(seq_order = id_order) AS same_order FROM (
     SELECT row_number() OVER (ORDER BY seq) AS seq_order, row_number() OVER (ORDER BY id) AS id_order FROM lifestream.events WHERE subject_id = 'ee-7') o;
 
--- an AFTER trigger of the user's runs
-CREATE TABLE seen (subject_id text);
-CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO seen VALUES (new.subject_id); RETURN NULL; END $$;
-CREATE TRIGGER see AFTER INSERT ON lifestream.events FOR EACH ROW EXECUTE FUNCTION see();
+-- triggers of the user's run, as the caller, whichever way an event is emitted
+CREATE TABLE seen (n serial, trigger text, subject_id text, by_whom name);
+GRANT INSERT ON seen TO lifestream_emitter;
+GRANT USAGE ON SEQUENCE seen_n_seq TO lifestream_emitter;
+CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO public.seen (trigger, subject_id, by_whom) VALUES (tg_name, new.subject_id, current_user); RETURN new; END $$;
+CREATE FUNCTION see_statement() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO public.seen (trigger, by_whom) VALUES (tg_name, current_user); RETURN NULL; END $$;
+CREATE FUNCTION see_all() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO public.seen (trigger, subject_id, by_whom) SELECT tg_name, string_agg(subject_id, ', ' ORDER BY seq), current_user FROM added; RETURN NULL; END $$;
+CREATE TRIGGER see_before BEFORE INSERT ON lifestream.events FOR EACH ROW EXECUTE FUNCTION see();
+CREATE TRIGGER see_after AFTER INSERT ON lifestream.events FOR EACH ROW EXECUTE FUNCTION see();
+CREATE TRIGGER see_before_statement BEFORE INSERT ON lifestream.events FOR EACH STATEMENT EXECUTE FUNCTION see_statement();
+CREATE TRIGGER see_after_statement AFTER INSERT ON lifestream.events REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION see_all();
+SET ROLE lifestream_emitter;
 SELECT emit_event('t', 's', 'ee-8', '{}') IS NOT NULL AS emitted;
-SELECT count(*) FROM lifestream.emit_events('[{"event_type":"t","subject":"s","subject_id":"ee-9","payload":{}},{"event_type":"t","subject":"s","subject_id":"ee-9","payload":{}}]');
-SELECT * FROM seen;
-DROP TRIGGER see ON lifestream.events;
+SELECT emit_event('t', 's', 'ee-8', '{}', id => '00000000-0000-4000-8000-0000000000e8', expected_version => 1);
+SELECT emit_event('t', 's', 'ee-8', '{}', id => '00000000-0000-4000-8000-0000000000e8', expected_version => 1);
+SELECT count(*) FROM lifestream.emit_events('[{"event_type":"t","subject":"s","subject_id":"ee-9","payload":{}},{"event_type":"t","subject":"s","subject_id":"ee-9b","payload":{},"id":"00000000-0000-4000-8000-0000000000e9"}]');
+INSERT INTO lifestream.events (subject, subject_id, event_type) VALUES ('s', 'ee-9c', 't');
+RESET ROLE;
+\pset expanded off
+SELECT trigger, subject_id, by_whom FROM seen ORDER BY n;
+\pset expanded on
+DROP TRIGGER see_before ON lifestream.events;
+DROP TRIGGER see_after ON lifestream.events;
+DROP TRIGGER see_before_statement ON lifestream.events;
+DROP TRIGGER see_after_statement ON lifestream.events;
 
--- a column that the owner has added gets its default
+-- a trigger that drops the row, and one that emits
 BEGIN;
-ALTER TABLE lifestream.events ADD COLUMN extra text DEFAULT 'extra';
+CREATE FUNCTION drop_row() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
+CREATE TRIGGER z BEFORE INSERT ON lifestream.events FOR EACH ROW WHEN (new.event_type = 'dropped') EXECUTE FUNCTION drop_row();
+CREATE FUNCTION echo() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM lifestream.emit_event('echo', 's', new.subject_id, '{}', causation_id => new.id); RETURN NULL; END $$;
+CREATE TRIGGER echo AFTER INSERT ON lifestream.events FOR EACH ROW WHEN (new.event_type = 'call') EXECUTE FUNCTION echo();
+SELECT emit_event('dropped', 's', 'ee-9d', '{}') IS NOT NULL AS emitted;
+SELECT emit_event('dropped', 's', 'ee-9d', '{}', id => gen_random_uuid()) IS NOT NULL AS emitted;
+SELECT emit_event('call', 's', 'ee-9d', '{}') IS NOT NULL AS emitted;
+SELECT string_agg(event_type, ', ' ORDER BY seq) FROM lifestream.events WHERE subject_id = 'ee-9d';
+ROLLBACK;
+
+-- columns that the owner has added get their defaults; a constraint of his holds
+BEGIN;
+ALTER TABLE lifestream.events ADD COLUMN gone text DEFAULT 'gone';
+ALTER TABLE lifestream.events ADD COLUMN extra text DEFAULT 'extra ' || current_user;
+ALTER TABLE lifestream.events DROP COLUMN gone;
+ALTER TABLE lifestream.events ADD COLUMN upper_type text GENERATED ALWAYS AS (upper(event_type)) STORED;
+ALTER TABLE lifestream.events ADD COLUMN empty text;
+ALTER TABLE lifestream.events ADD CONSTRAINT not_x CHECK (subject_id <> 'x');
 SELECT emit_event('t', 's', 'ee-10', '{}') IS NOT NULL AS emitted;
+SELECT emit_event('t', 's', 'ee-10', '{}', id => '00000000-0000-4000-8000-00000000e010');
 SELECT count(*) FROM lifestream.emit_events('[{"event_type":"t","subject":"s","subject_id":"ee-10","payload":{}}]');
-SELECT extra, tenant_id, headers FROM lifestream.events WHERE subject_id = 'ee-10';
+SELECT count(*), min(extra) = 'extra ' || current_user AS extra, min(upper_type), min(empty) FROM lifestream.events WHERE subject_id = 'ee-10';
+SELECT split_part(attempt($$SELECT emit_event('t', 's', 'x', '{}')$$), E'\n', 1);
+SELECT split_part(attempt($$SELECT emit_event('t', 's', 'x', '{}', id => gen_random_uuid())$$), E'\n', 1);
 ROLLBACK;
 
 -- read-only transactions emit nothing

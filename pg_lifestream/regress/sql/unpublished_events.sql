@@ -18,4 +18,10 @@ DO $$ DECLARE line text; BEGIN
 END $$;
 SELECT bool_or(line LIKE '%events_seq_key%') AS by_seq, bool_or(line LIKE '%Seq Scan on events%') AS scans FROM look_plan;
 DROP TABLE look_plan;
+-- a reader may ask how long the backlog is, long ones too
+SET ROLE lifestream_reader;
+SELECT backlog > 20000 FROM lifestream.pipeline_status WHERE stage = 'bridge';
+RESET ROLE;
 DELETE FROM lifestream.bridge_progress;
+UPDATE lifestream.events SET published_to_kafka = true;
+SELECT count(*) FROM lifestream.unpublished_events;
