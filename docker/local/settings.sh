@@ -17,8 +17,8 @@ here=$checkout/docker/local
 readonly POSTGRES_MAJOR=15
 readonly SYSTEM_PG_CONFIG=/usr/lib/postgresql/$POSTGRES_MAJOR/bin/pg_config
 readonly KAFKA_VERSION=4.1.1
-# Superuser of the private cluster, and the database in it.
-readonly POSTGRES_USER=lifestream
+# Superuser of the private cluster (named unlike the schema, which "$user" would put first), and the database in it.
+readonly POSTGRES_USER=postgres
 readonly POSTGRES_DATABASE=lifestream
 
 export LC_ALL=C.UTF-8

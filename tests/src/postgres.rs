@@ -109,9 +109,9 @@ impl Postgres {
         Database { postgres: self, name: name.to_owned() }
     }
 
-    /// The address of a database, for the superuser `lifestream`.
+    /// The address of a database, for the superuser `postgres`.
     pub fn url(&self, database: &str) -> String {
-        format!("postgresql://lifestream:{}@127.0.0.1:{}/{database}", self.password(), self.port())
+        format!("postgresql://postgres:{}@127.0.0.1:{}/{database}", self.password(), self.port())
     }
 
     /// Its port on 127.0.0.1.
@@ -119,7 +119,7 @@ impl Postgres {
         noted(&self.folder, "port").parse().expect("a port")
     }
 
-    /// The password of the superuser `lifestream`.
+    /// The password of the superuser `postgres`.
     pub fn password(&self) -> String {
         noted(&self.folder, "password")
     }
@@ -143,7 +143,7 @@ impl Postgres {
         command
             .env("PGHOST", "127.0.0.1")
             .env("PGPORT", self.port().to_string())
-            .env("PGUSER", "lifestream")
+            .env("PGUSER", "postgres")
             .env("PGPASSWORD", self.password());
         command
     }

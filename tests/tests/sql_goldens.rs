@@ -23,14 +23,12 @@ fn run(postgres: &Postgres, tool: &Path, folder: &str, extension: bool) {
     let mut command = Command::new(tool);
     command
         .env("PGPASSWORD", postgres.password())
-        // The superuser's name is that of the extension's schema, which "$user" would put first.
-        .env("PGOPTIONS", "-csearch_path=public")
         .arg(format!("--inputdir={}", input.display()))
         .arg(format!("--outputdir={}", output.path().display()))
         .arg(format!("--bindir={}", postgres.server().join("bin").display()))
         .arg(format!("--schedule={}", input.join("schedule").display()))
         .arg(format!("--dbname=goldens_{folder}"))
-        .args(["--encoding=UTF8", "--host=127.0.0.1", "--user=lifestream"])
+        .args(["--encoding=UTF8", "--host=127.0.0.1", "--user=postgres"])
         .arg(format!("--port={}", postgres.port()));
     if extension {
         command.arg("--load-extension=pg_lifestream");
