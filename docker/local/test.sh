@@ -20,6 +20,7 @@ export PGRX_PG_CONFIG_PATH=$SYSTEM_PG_CONFIG
 cd "$checkout"
 
 step "Formatting and lints"
+shellcheck docker/local/*.sh docker/initdb/*.sh .ci/run
 cargo fmt --all --check
 cargo clippy --locked --workspace --all-targets -- -D warnings
 step_done
