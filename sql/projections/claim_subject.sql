@@ -1,5 +1,5 @@
--- Records an event's subject, for the tenant that names it first; refuses the event of another (42501).
-CREATE FUNCTION lifestream.claim_subject(of_subject text, of_tenant text, of_kind text, at timestamptz, of_seq bigint, event_id uuid) RETURNS void
+-- Records an event's subject, for the tenant that names it first; refuses the event of another (42501). Gives the tenant.
+CREATE FUNCTION lifestream.claim_subject(of_subject text, of_tenant text, of_kind text, at timestamptz, of_seq bigint, event_id uuid) RETURNS text
 LANGUAGE plpgsql AS $$
 DECLARE
     owner text;
@@ -16,5 +16,6 @@ BEGIN
     IF owner <> of_tenant THEN
         PERFORM lifestream.refuse_tenant(owner, of_tenant, of_subject, event_id);
     END IF;
+    RETURN owner;
 END $$;
 COMMENT ON FUNCTION lifestream.claim_subject(text, text, text, timestamptz, bigint, uuid) IS 'For projections: records the subject, and refuses the event of another tenant';

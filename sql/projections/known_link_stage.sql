@@ -1,5 +1,5 @@
 -- The stage that a link starts at: facts about it may have come before the link itself.
-CREATE FUNCTION lifestream.known_link_stage(of_subject text) RETURNS smallint
+CREATE FUNCTION lifestream.known_link_stage(of_subject text) RETURNS integer
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN coalesce(

@@ -8,6 +8,7 @@ DECLARE
     fetched boolean := given_error IS NULL;
     has_text boolean;
     owner text;
+    raised boolean;
 BEGIN
     IF NOT e.payload ?| ARRAY['text_content', 'fetch_error'] THEN
         RAISE EXCEPTION 'payload of event % has neither "text_content" nor "fetch_error"', e.id
@@ -17,7 +18,7 @@ BEGIN
         RAISE EXCEPTION '"metadata" of event % is no object: %', e.id, left(given_metadata::text, 200)
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
-    PERFORM lifestream.check_tenant(e.subject_id, e.tenant_id, e.id);
+    owner := lifestream.check_tenant(e.subject_id, e.tenant_id, e.id);
     INSERT INTO link_content AS c (subject_id, tenant_id, text_content, metadata, fetch_error, fetched_at, checked_at, text_seq, seq)
     VALUES (e.subject_id, e.tenant_id, CASE WHEN fetched THEN given_text END, given_metadata, given_error,
             CASE WHEN fetched THEN e.occurred_at END, e.occurred_at, CASE WHEN fetched THEN e.seq END, e.seq)
@@ -36,6 +37,6 @@ BEGIN
     IF owner <> e.tenant_id THEN
         PERFORM lifestream.refuse_tenant(owner, e.tenant_id, e.subject_id, e.id);
     END IF;
-    PERFORM lifestream.raise_link_stage(e.subject_id, CASE WHEN has_text THEN 3 ELSE 2 END);
+    raised := lifestream.raise_link_stage(e.subject_id, CASE WHEN has_text THEN 3 ELSE 2 END);
 END $$;
 COMMENT ON FUNCTION lifestream.project_content_fetched(lifestream.events) IS 'Projection of content.fetched';

@@ -8,12 +8,13 @@ DECLARE
     given_topic text := lifestream.payload_text(e.payload, 'topic', false, e.id);
     given_model text := lifestream.payload_text(e.payload, 'model', false, e.id);
     owner text;
+    raised boolean;
 BEGIN
     IF NOT e.payload ?| ARRAY['tags', 'summary', 'topic'] THEN
         RAISE EXCEPTION 'payload of event % has neither "tags" nor "summary" nor "topic"', e.id
             USING ERRCODE = 'not_null_violation', DETAIL = format('Payload: %s', left(e.payload::text, 500));
     END IF;
-    PERFORM lifestream.check_tenant(e.subject_id, e.tenant_id, e.id);
+    owner := lifestream.check_tenant(e.subject_id, e.tenant_id, e.id);
     INSERT INTO link_metadata AS m (subject_id, tenant_id, summary, topic, model, enriched_at, seq)
     VALUES (e.subject_id, e.tenant_id, given_summary, given_topic, given_model, e.occurred_at, e.seq)
     ON CONFLICT (subject_id) DO UPDATE SET
@@ -26,8 +27,8 @@ BEGIN
         SELECT e.subject_id, given, 'enricher', e.tenant_id, e.seq FROM unnest(given_tags) AS given
         ON CONFLICT (subject_id, tag, origin) DO UPDATE SET seq = excluded.seq WHERE excluded.seq > t.seq;
     END IF;
-    INSERT INTO publish_state AS p (subject_id, tenant_id, ready_at, enriched_seq)
-    VALUES (e.subject_id, e.tenant_id, e.occurred_at, e.seq)
+    INSERT INTO publish_state AS p (subject_id, tenant_id, status, ready_at, enriched_seq)
+    VALUES (e.subject_id, e.tenant_id, 'ready', e.occurred_at, e.seq)
     ON CONFLICT (subject_id) DO UPDATE SET
         ready_at = CASE WHEN excluded.enriched_seq >= coalesce(p.enriched_seq, 0) THEN excluded.ready_at ELSE p.ready_at END,
         enriched_seq = greatest(p.enriched_seq, excluded.enriched_seq)
@@ -35,6 +36,6 @@ BEGIN
     IF owner <> e.tenant_id THEN
         PERFORM lifestream.refuse_tenant(owner, e.tenant_id, e.subject_id, e.id);
     END IF;
-    PERFORM lifestream.raise_link_stage(e.subject_id, 4);
+    raised := lifestream.raise_link_stage(e.subject_id, 4);
 END $$;
 COMMENT ON FUNCTION lifestream.project_enrichment_completed(lifestream.events) IS 'Projection of enrichment.completed';

@@ -3,11 +3,13 @@ CREATE FUNCTION lifestream.project_link_removed(e lifestream.events) RETURNS voi
 LANGUAGE plpgsql AS $$
 DECLARE
     owner text;
+    known_stage integer := lifestream.known_link_stage(e.subject_id);
 BEGIN
-    PERFORM lifestream.check_tenant(e.subject_id, e.tenant_id, e.id);
-    INSERT INTO links AS l (subject_id, tenant_id, stage, removed_at, removed_seq)
-    VALUES (e.subject_id, e.tenant_id, lifestream.known_link_stage(e.subject_id), e.occurred_at, e.seq)
+    owner := lifestream.check_tenant(e.subject_id, e.tenant_id, e.id);
+    INSERT INTO links AS l (subject_id, tenant_id, stage, status, removed_at, removed_seq)
+    VALUES (e.subject_id, e.tenant_id, known_stage, 'removed', e.occurred_at, e.seq)
     ON CONFLICT (subject_id) DO UPDATE SET
+        status = lifestream.link_status(l.stage, l.added_seq, greatest(l.removed_seq, e.seq)),
         removed_at = CASE WHEN e.seq >= coalesce(l.removed_seq, 0) THEN e.occurred_at ELSE l.removed_at END,
         removed_seq = greatest(l.removed_seq, e.seq)
     RETURNING l.tenant_id INTO owner;

@@ -4,11 +4,13 @@ LANGUAGE plpgsql AS $$
 DECLARE
     given_url text := lifestream.payload_text(e.payload, 'url', true, e.id);
     owner text;
+    raised boolean;
 BEGIN
-    PERFORM lifestream.check_tenant(e.subject_id, e.tenant_id, e.id);
-    INSERT INTO publish_state AS p (subject_id, tenant_id, url, published_at, published_seq)
-    VALUES (e.subject_id, e.tenant_id, given_url, e.occurred_at, e.seq)
+    owner := lifestream.check_tenant(e.subject_id, e.tenant_id, e.id);
+    INSERT INTO publish_state AS p (subject_id, tenant_id, status, url, published_at, published_seq)
+    VALUES (e.subject_id, e.tenant_id, 'published', given_url, e.occurred_at, e.seq)
     ON CONFLICT (subject_id) DO UPDATE SET
+        status = 'published',
         url = CASE WHEN excluded.published_seq >= coalesce(p.published_seq, 0) THEN excluded.url ELSE p.url END,
         published_at = CASE WHEN excluded.published_seq >= coalesce(p.published_seq, 0) THEN excluded.published_at ELSE p.published_at END,
         published_seq = greatest(p.published_seq, excluded.published_seq)
@@ -16,6 +18,6 @@ BEGIN
     IF owner <> e.tenant_id THEN
         PERFORM lifestream.refuse_tenant(owner, e.tenant_id, e.subject_id, e.id);
     END IF;
-    PERFORM lifestream.raise_link_stage(e.subject_id, 5);
+    raised := lifestream.raise_link_stage(e.subject_id, 5);
 END $$;
 COMMENT ON FUNCTION lifestream.project_publish_completed(lifestream.events) IS 'Projection of publish.completed';

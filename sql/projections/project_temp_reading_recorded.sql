@@ -27,7 +27,7 @@ BEGIN
     IF given_unit IS NULL AND member IN ('celsius', 'fahrenheit', 'kelvin') THEN
         given_unit := member;
     END IF;
-    PERFORM lifestream.check_tenant(e.subject_id, e.tenant_id, e.id);
+    owner := lifestream.check_tenant(e.subject_id, e.tenant_id, e.id);
     INSERT INTO temperature_latest AS l (subject_id, tenant_id, value, unit, recorded_at, event_id, seq)
     VALUES (e.subject_id, e.tenant_id, reading::numeric, given_unit, e.occurred_at, e.id, e.seq)
     ON CONFLICT (subject_id) DO UPDATE SET

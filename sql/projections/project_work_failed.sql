@@ -2,6 +2,7 @@
 CREATE FUNCTION lifestream.project_work_failed(e lifestream.events) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
+    owner text;
     message jsonb := e.payload -> 'work_message';
     given_error text := lifestream.payload_text(e.payload, 'error', true, e.id);
     given_agent text := lifestream.payload_text(e.payload, 'agent', false, e.id);
@@ -20,7 +21,7 @@ BEGIN
         RAISE EXCEPTION '"attempt" in the work message of event % is no number: %', e.id, left(given_attempt::text, 200)
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
-    PERFORM lifestream.check_tenant(e.subject_id, e.tenant_id, e.id);
+    owner := lifestream.check_tenant(e.subject_id, e.tenant_id, e.id);
     INSERT INTO work_attempts AS w (work_id, attempt, tenant_id, subject_id, work_type, agent, error, permanent, failed_at, event_id, seq, work_message)
     VALUES (lifestream.payload_text(message, 'id', true, e.id)::uuid, given_attempt::integer, e.tenant_id, e.subject_id,
             lifestream.payload_text(message, 'work_type', true, e.id), given_agent, given_error, given_permanent::boolean,

@@ -8,7 +8,7 @@ GRANT INSERT, UPDATE, DELETE ON lifestream.subjects, lifestream.links, lifestrea
     lifestream.todos, lifestream.annotations
     TO lifestream_agent;
 GRANT EXECUTE ON FUNCTION lifestream.refuse_member, lifestream.payload_text, lifestream.payload_tags, lifestream.refuse_tenant,
-    lifestream.check_tenant, lifestream.claim_subject, lifestream.known_link_stage, lifestream.raise_link_stage,
+    lifestream.check_tenant, lifestream.claim_subject, lifestream.link_status, lifestream.known_link_stage, lifestream.raise_link_stage,
     lifestream.project_link_added, lifestream.project_link_removed, lifestream.project_content_fetched,
     lifestream.project_enrichment_completed, lifestream.project_publish_completed, lifestream.project_work_failed,
     lifestream.project_temp_reading_recorded, lifestream.project_todo_created, lifestream.project_todo_completed,

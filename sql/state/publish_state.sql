@@ -2,7 +2,7 @@
 CREATE TABLE lifestream.publish_state (
     subject_id    text        PRIMARY KEY,
     tenant_id     text        NOT NULL,
-    status        text        NOT NULL GENERATED ALWAYS AS (CASE WHEN published_seq IS NULL THEN 'ready' ELSE 'published' END) STORED,
+    status        text        NOT NULL,
     url           text,
     ready_at      timestamptz,
     published_at  timestamptz,

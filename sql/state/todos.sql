@@ -3,7 +3,7 @@ CREATE TABLE lifestream.todos (
     subject_id    text        PRIMARY KEY,
     tenant_id     text        NOT NULL,
     title         text,
-    status        text        NOT NULL GENERATED ALWAYS AS (CASE WHEN completed_seq IS NULL THEN 'open' ELSE 'completed' END) STORED,
+    status        text        NOT NULL,
     payload       jsonb       NOT NULL DEFAULT '{}',
     created_at    timestamptz,
     completed_at  timestamptz,
