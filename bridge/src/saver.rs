@@ -35,9 +35,10 @@ const SAVE: &str = "WITH mine AS ( \
      SELECT (SELECT count(*) FROM mine), (SELECT count(*) FROM flipped)";
 
 /// Losing a save in a crash of the server costs nothing: flags and offsets are lost together, and the next start
-/// reads the topic from the older offsets. An emit, in contrast, always waits for its commit to be on disk.
+/// reads the topic from the older offsets. An emit, in contrast, always waits for its commit to be on disk. The plan is
+/// fixed for the same reasons as the reader's.
 const SESSION: &str = "SET synchronous_commit = off; SET enable_seqscan = off; SET enable_hashjoin = off; \
-     SET enable_mergejoin = off; SET plan_cache_mode = force_generic_plan";
+     SET enable_mergejoin = off; SET plan_cache_mode = force_generic_plan; SET jit = off";
 
 /// Saves progress for one epoch.
 pub struct Saver {
