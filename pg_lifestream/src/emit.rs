@@ -1,6 +1,7 @@
 //! `emit_event`: one event in the caller's transaction.
 
 use pgrx::{direct_function_call, pg_sys};
+use sha2::{Digest, Sha256};
 
 use crate::check;
 use crate::draft::Draft;
@@ -71,29 +72,19 @@ fn same(found: Found, draft: &mut Draft, id: Id) -> Result<Id, Refusal> {
 }
 
 /// Emitters with an `expected_version` for one subject go one after the other. Those that name none do not wait: an
-/// event of theirs that is not committed yet is not counted, as if it came later.
+/// event of theirs that is not committed yet is not counted, as if it came later. Two subjects whose hashes are equal
+/// wait for each other, which costs time and nothing else.
 fn lock_subject(draft: &mut Draft) -> Result<(), Refusal> {
     /// The first key of the advisory lock, so that it is nobody else's: "life" in ASCII.
     const SPACE: i32 = 0x6C69_6665;
     let row = draft.row();
-    check::name(&row, Column::SubjectId)?;
-    // SAFETY: subject_id is a text that is not NULL; the lock takes two integers.
+    let hash = Sha256::digest(check::name(&row, Column::SubjectId)?);
+    let key = i32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]]);
+    // SAFETY: the lock takes two integers.
     unsafe {
-        let hash = row.get(Column::SubjectId).map(|subject_id| {
-            direct_function_call_with_collation(pg_sys::hashtext, subject_id)
-        });
-        direct_function_call::<()>(pg_sys::pg_advisory_xact_lock_int4, &[Some(SPACE.into()), hash]);
+        direct_function_call::<()>(pg_sys::pg_advisory_xact_lock_int4, &[Some(SPACE.into()), Some(key.into())]);
     }
     Ok(())
-}
-
-/// hashtext wants a collation; the C one hashes octets.
-unsafe fn direct_function_call_with_collation(
-    function: unsafe fn(pg_sys::FunctionCallInfo) -> pg_sys::Datum,
-    argument: pg_sys::Datum,
-) -> pg_sys::Datum {
-    // SAFETY: the caller passes a function of one argument.
-    unsafe { pg_sys::DirectFunctionCall1Coll(Some(std::mem::transmute(function)), pg_sys::C_COLLATION_OID.into(), argument) }
 }
 
 /// The subject has as many events as the caller expects, or 40001.

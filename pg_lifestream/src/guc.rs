@@ -64,7 +64,7 @@ fn set(setting: &GucSetting<Option<CString>>) -> Option<Vec<u8>> {
 
 fn set_id(setting: &GucSetting<Option<CString>>, name: &'static str) -> Result<Option<Id>, Refusal> {
     let Some(value) = set(setting) else { return Ok(None) };
-    id::parse(&value).map(Some).ok_or_else(|| Refusal::SettingNotUuid { setting: name, value })
+    id::parse(&value).map(Some).ok_or(Refusal::SettingNotUuid { setting: name, value })
 }
 
 /// `lifestream.source`, if set.

@@ -27,7 +27,7 @@ pub fn new_v7() -> Id {
     // SAFETY: reads the clock.
     let us = (unsafe { pg_sys::GetCurrentTimestamp() } + EPOCH_OFFSET_US).max(0) as u64;
     GENERATOR.with_borrow_mut(|generator| {
-        let clock = (us / 1000) << 12 | (us % 1000) * 4096 / 1000;
+        let clock = ((us / 1000) << 12) | ((us % 1000) * 4096 / 1000);
         let time = clock.max(generator.last + 1);
         generator.last = time;
         let random = generator.random();

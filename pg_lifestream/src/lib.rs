@@ -23,6 +23,7 @@ mod row;
 mod sequence;
 mod table;
 mod text;
+mod version;
 mod wake;
 
 ::pgrx::pg_module_magic!(name, version);

@@ -97,7 +97,7 @@ impl Statement {
         unsafe {
             pg_sys::SPI_connect();
             if self.plan.get().is_null() {
-                let mut types: Vec<pg_sys::Oid> = self.types.iter().map(|of| of.value().into()).collect();
+                let mut types: Vec<pg_sys::Oid> = self.types.iter().map(|of| of.value()).collect();
                 let plan = pg_sys::SPI_prepare(self.sql.as_ptr(), types.len() as i32, types.as_mut_ptr());
                 if plan.is_null() {
                     pgrx::error!("cannot prepare: {}", self.sql.to_string_lossy());

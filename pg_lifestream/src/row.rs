@@ -78,7 +78,7 @@ impl Row<'_> {
     }
 
     /// The octets of a text or jsonb column; `None` for NULL.
-    pub fn octets<'r>(&'r self, column: Column) -> Option<&'r [u8]> {
+    pub fn octets(&self, column: Column) -> Option<&[u8]> {
         // SAFETY: datums of a row are valid, and this is only asked for varlena columns.
         self.get(column).map(|datum| unsafe { text::octets(datum) })
     }

@@ -156,21 +156,20 @@ fn in_subtransaction(call: impl FnOnce() -> Option<i64> + std::panic::UnwindSafe
         let owner = pg_sys::CurrentResourceOwner;
         pg_sys::BeginInternalSubTransaction(std::ptr::null());
         pg_sys::MemoryContextSwitchTo(context);
-        let result = PgTryBuilder::new(|| Ok(call())).catch_others(Err).execute();
+        let result = PgTryBuilder::new(|| Ok(call())).catch_others(|error| Err(Box::new(error))).execute();
         match result {
             Ok(_) => pg_sys::ReleaseCurrentSubTransaction(),
             Err(_) => pg_sys::RollbackAndReleaseCurrentSubTransaction(),
         }
         pg_sys::MemoryContextSwitchTo(context);
         pg_sys::CurrentResourceOwner = owner;
-        match result {
-            Ok(number) => number,
-            Err(CaughtError::PostgresError(report) | CaughtError::ErrorReport(report))
+        result.unwrap_or_else(|error| match *error {
+            CaughtError::PostgresError(report) | CaughtError::ErrorReport(report)
                 if report.sql_error_code() == PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE =>
             {
                 None
             }
-            Err(error) => error.rethrow(),
-        }
+            error => error.rethrow(),
+        })
     }
 }

@@ -118,3 +118,29 @@ ROLLBACK;
 BEGIN READ ONLY;
 SELECT emit_event('t', 's', 'ee-11', '{}');
 ROLLBACK;
+
+-- two-phase commit needs the wake-up off
+BEGIN;
+SELECT emit_event('t', 's', 'ee-12', '{}') IS NOT NULL AS emitted;
+PREPARE TRANSACTION 'golden';
+BEGIN;
+SET LOCAL lifestream.notify = off;
+SELECT emit_event('t', 's', 'ee-12', '{"prepared": true}') IS NOT NULL AS emitted;
+PREPARE TRANSACTION 'golden';
+SELECT count(*) FROM lifestream.events WHERE subject_id = 'ee-12';
+COMMIT PREPARED 'golden';
+SELECT payload FROM lifestream.events WHERE subject_id = 'ee-12';
+
+-- an emit is on disk when its COMMIT returns, whatever synchronous_commit says
+SET synchronous_commit = off;
+BEGIN;
+SELECT emit_event('t', 's', 'ee-13', '{}') IS NOT NULL AS emitted;
+SELECT pg_current_wal_insert_lsn() AS emitted_at \gset
+COMMIT;
+SELECT pg_current_wal_flush_lsn() > :'emitted_at' AS flushed;
+BEGIN;
+INSERT INTO lifestream.events (subject, subject_id, event_type) VALUES ('s', 'ee-13', 't');
+SELECT pg_current_wal_insert_lsn() AS emitted_at \gset
+COMMIT;
+SELECT pg_current_wal_flush_lsn() > :'emitted_at' AS flushed;
+RESET synchronous_commit;
