@@ -26,8 +26,9 @@ pub enum MaterializerError {
     /// The topic is missing.
     #[error("topic {0} does not exist: run `lifestream init` (KAFKA_BROKERS and KAFKA_TOPIC_PREFIX say where)")]
     TopicMissing(String),
-    /// Offsets or parked events are not as they were read: another member is ahead, or an operator released something.
-    #[error("another member has moved on: looking again")]
+    /// Offsets, parked events or projections are not as they were read: another member is ahead, or somebody has
+    /// released or registered something.
+    #[error("offsets, parked events or projections have changed: reading them again")]
     Overtaken,
     /// Partitions that cannot go on without a person's decision.
     #[error("{0}")]

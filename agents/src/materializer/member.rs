@@ -202,6 +202,9 @@ impl<'a> Member<'a> {
             _ => Store::open(&self.settings.postgres, &self.group, &self.topic).await?,
         };
         let store = self.store.insert(store);
+        if store.plan.is_outdated(&store.session.client).await? {
+            store.plan = Plan::load(&store.session.client).await?;
+        }
         self.held = Held::load(store.client(), &self.group).await?;
         // Stored offsets before Kafka's ends: the ends only grow meanwhile.
         let stored = store.stored().await?;

@@ -19,6 +19,11 @@ LEFT JOIN pg_catalog.pg_proc f ON f.oid = to_regprocedure(p.function || '(lifest
 LEFT JOIN pg_catalog.pg_namespace n ON n.oid = f.pronamespace
 ORDER BY p.event_type, NOT p.builtin, p.added_at, p.function";
 
+/// What changes whenever a projection is added or dropped: cheap enough to ask in every batch's transaction, so that an
+/// event emitted after `add_projection` has returned is never applied without it, whenever the notification arrives.
+pub const FINGERPRINT: &str = "\
+SELECT coalesce(sum(hashtextextended(event_type || ' ' || function, 0))::text, '') FROM lifestream.projections";
+
 /// One registered projection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Registered {
@@ -30,6 +35,8 @@ struct Registered {
 
 /// How to apply events, ready to run on one connection.
 pub struct Plan {
+    /// The answer to [`FINGERPRINT`] before the projections were read.
+    pub fingerprint: String,
     registered: Vec<Registered>,
     /// Event types whose projection cannot be called, with the reason: their events park.
     broken: HashMap<String, String>,
@@ -59,6 +66,7 @@ impl Plan {
     /// # Errors
     /// As the database has it.
     pub async fn load(client: &Client) -> Result<Self, MaterializerError> {
+        let fingerprint = client.query_one(FINGERPRINT, &[]).await?.try_get(0)?;
         let registered = registered(client).await?;
         let mut broken = HashMap::new();
         let mut schemas: BTreeMap<(bool, &str), BTreeMap<&str, Vec<&str>>> = BTreeMap::new();
@@ -81,7 +89,7 @@ impl Plan {
             let numbers = types.keys().zip(1..).map(|(event_type, number)| ((*event_type).to_owned(), number)).collect();
             steps.push(Step { search_path, statement, numbers });
         }
-        Ok(Self { registered, broken, steps })
+        Ok(Self { fingerprint, registered, broken, steps })
     }
 
     /// Whether the projections are registered differently now.
@@ -89,7 +97,8 @@ impl Plan {
     /// # Errors
     /// As the database has it.
     pub async fn is_outdated(&self, client: &Client) -> Result<bool, MaterializerError> {
-        Ok(registered(client).await? != self.registered)
+        let fingerprint: String = client.query_one(FINGERPRINT, &[]).await?.try_get(0)?;
+        Ok(fingerprint != self.fingerprint || registered(client).await? != self.registered)
     }
 
     /// Why events of this type cannot be applied, if so.

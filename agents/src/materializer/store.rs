@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use futures_util::future::try_join3;
+use futures_util::future::try_join4;
 use jiff::Timestamp;
 use lifestream_envelope::postgres::{self, Session};
 use lifestream_envelope::settings::PostgresSettings;
@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::error::MaterializerError;
 use super::parking::PARK;
-use super::projections::Plan;
+use super::projections::{FINGERPRINT, Plan};
 
 /// Moves offsets, each only from where it is believed to be, and measures the rate as it does so.
 ///
@@ -67,6 +67,7 @@ pub struct Store {
     pub plan: Plan,
     /// [`PARK`], prepared.
     pub park: Statement,
+    fingerprint: Statement,
     advance: Statement,
     ingest: Statement,
     group: String,
@@ -86,12 +87,13 @@ impl Store {
         let listen = format!("LISTEN {}; LISTEN {}", super::PROJECTIONS, super::PARKED);
         session.client.batch_execute(&listen).await?;
         let plan = Plan::load(&session.client).await?;
-        let (park, advance, ingest) = tokio::try_join!(
+        let (park, fingerprint, advance, ingest) = tokio::try_join!(
             session.client.prepare(PARK),
+            session.client.prepare(FINGERPRINT),
             session.client.prepare(ADVANCE),
             session.client.prepare(INGEST)
         )?;
-        Ok(Self { session, plan, park, advance, ingest, group: group.to_owned(), topic: topic.to_owned() })
+        Ok(Self { session, plan, park, fingerprint, advance, ingest, group: group.to_owned(), topic: topic.to_owned() })
     }
 
     /// The connection.
@@ -157,7 +159,7 @@ impl Store {
     /// Gives the ids that were new.
     ///
     /// # Errors
-    /// [`MaterializerError::Overtaken`] if an offset was not where it was believed to be.
+    /// [`MaterializerError::Overtaken`] if an offset was not where it was believed to be, or the projections are others.
     pub async fn begin(
         &self,
         advances: &[Advance],
@@ -174,13 +176,14 @@ impl Store {
         let advance = [&self.group as &(dyn tokio_postgres::types::ToSql + Sync), &self.topic, &partitions, &expected, &next, &received];
         let ingest = [&self.group as &(dyn tokio_postgres::types::ToSql + Sync), &self.topic, &ids, &event_partitions, &offsets];
         // Sent together, in this order.
-        let ((), moved, new) = try_join3(
+        let ((), moved, fingerprint, new) = try_join4(
             client.batch_execute("BEGIN"),
             client.execute(&self.advance, &advance),
+            client.query_one(&self.fingerprint, &[]),
             async { if ids.is_empty() { Ok(Vec::new()) } else { client.query(&self.ingest, &ingest).await } },
         )
         .await?;
-        if moved != advances.len() as u64 {
+        if moved != advances.len() as u64 || fingerprint.try_get::<_, &str>(0)? != self.plan.fingerprint {
             return Err(MaterializerError::Overtaken);
         }
         new.iter().map(|row| Ok(row.try_get(0)?)).collect()
