@@ -92,7 +92,11 @@ impl Hand<'_> {
         let (store, client) = (self.store, self.store.client());
         let (positions, advances) = self.advances(records);
         let sorted = Sorted::sort(records, store, held, sentence);
-        let events: Vec<_> = sorted.events.iter().map(|event| (event.0, event.2.message.partition(), event.2.message.offset())).collect();
+        let events: Vec<_> = sorted
+            .events
+            .iter()
+            .map(|event| (event.0, event.2.message.partition(), event.2.message.offset()))
+            .collect();
         let mut new = store.begin(&advances, &events).await?;
         for (record, error, attempts) in &sorted.parked {
             park(client, &store.park, store.names(), record, error, *attempts, held).await?;
@@ -135,7 +139,12 @@ impl Hand<'_> {
                 *newest = facts.received_at.max(*newest);
             }
         }
-        let advance = |(partition, expected, next)| Advance { partition, expected, next, received: received.get(&partition).copied() };
+        let advance = |(partition, expected, next)| Advance {
+            partition,
+            expected,
+            next,
+            received: received.get(&partition).copied(),
+        };
         let advances = positions.moved_since(self.positions).into_iter().map(advance).collect();
         (positions, advances)
     }

@@ -42,7 +42,9 @@ impl MaterializerError {
             Self::Postgres(e) => e.is_permanent(),
             Self::Kafka(e) => e.is_permanent(),
             Self::Stopped(_) => true,
-            Self::Statement(_) | Self::Projection(_) | Self::Consumer(_) | Self::TopicMissing(_) | Self::Overtaken => false,
+            Self::Statement(_) | Self::Projection(_) | Self::Consumer(_) | Self::TopicMissing(_) | Self::Overtaken => {
+                false
+            }
         }
     }
 }

@@ -221,7 +221,9 @@ impl<'a> Member<'a> {
                 Start::Fresh { at } => {
                     if at > 0 {
                         tracing::warn!(
-                            topic = self.topic, partition, offset = at,
+                            topic = self.topic,
+                            partition,
+                            offset = at,
                             "first record that is left: `lifestream rebuild` applies the events before it"
                         );
                     }

@@ -13,10 +13,6 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            group: lifestream_envelope::groups::MATERIALIZER.to_owned(),
-            batch_records: 4_000,
-            batch_bytes: 8 << 20,
-        }
+        Self { group: lifestream_envelope::groups::MATERIALIZER.to_owned(), batch_records: 4_000, batch_bytes: 8 << 20 }
     }
 }

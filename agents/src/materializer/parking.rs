@@ -90,8 +90,20 @@ pub async fn park(
         .query_opt(
             statement,
             &[
-                &group, &topic, &partition, &offset, &message.key(), &message.payload(), &headers, &event_id, &seq,
-                &subject_id, &event_type, &error, &behind, &attempts,
+                &group,
+                &topic,
+                &partition,
+                &offset,
+                &message.key(),
+                &message.payload(),
+                &headers,
+                &event_id,
+                &seq,
+                &subject_id,
+                &event_type,
+                &error,
+                &behind,
+                &attempts,
             ],
         )
         .await?;

@@ -54,7 +54,8 @@ impl Positions {
 
     /// The partitions whose position differs from an earlier state of the same, with (partition, then, now).
     pub fn moved_since(&self, earlier: &Self) -> Vec<(i32, i64, i64)> {
-        let moved = |(partition, now)| earlier.next(partition).filter(|then| *then != now).map(|then| (partition, then, now));
+        let moved =
+            |(partition, now)| earlier.next(partition).filter(|then| *then != now).map(|then| (partition, then, now));
         self.iter().filter_map(moved).collect()
     }
 }

@@ -86,7 +86,8 @@ impl Plan {
                 other => format!("SET LOCAL search_path TO {other}, lifestream, pg_temp"),
             };
             let statement = client.prepare(&apply_statement(types.values())).await?;
-            let numbers = types.keys().zip(1..).map(|(event_type, number)| ((*event_type).to_owned(), number)).collect();
+            let numbers =
+                types.keys().zip(1..).map(|(event_type, number)| ((*event_type).to_owned(), number)).collect();
             steps.push(Step { search_path, statement, numbers });
         }
         Ok(Self { fingerprint, registered, broken, steps })
@@ -153,6 +154,10 @@ mod tests {
     fn several_functions_of_a_type_are_all_called() {
         let types = [vec!["a.f"], vec!["a.g", "a.h"]];
         let statement = apply_statement(types.iter());
-        assert!(statement.contains("CASE r.number WHEN 1 THEN num_nulls(a.f(r.e)) WHEN 2 THEN num_nulls(a.g(r.e), a.h(r.e)) END"));
+        assert!(
+            statement.contains(
+                "CASE r.number WHEN 1 THEN num_nulls(a.f(r.e)) WHEN 2 THEN num_nulls(a.g(r.e), a.h(r.e)) END"
+            )
+        );
     }
 }

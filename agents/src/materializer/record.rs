@@ -85,7 +85,7 @@ impl<'a> Record<'a> {
     }
 }
 
-/// The first header of that name; `Some(None)`-like values (null) count as empty.
+/// The value of the first header of that name; null counts as empty.
 fn header<'m>(message: &'m BorrowedMessage<'_>, name: &str) -> Option<&'m [u8]> {
     message.headers()?.iter().find(|header| header.key == name).map(|header| header.value.unwrap_or_default())
 }
@@ -114,14 +114,20 @@ fn read(key: Option<&[u8]>, value: Option<&[u8]>, header_id: Option<&[u8]>, has_
         Err(error) => return malformed(error.to_string()),
     };
     if event.id != header_id {
-        return malformed(format!("not an event: header {} is {header_id}, the value's id {}", headers::EVENT_ID, event.id));
+        return malformed(format!(
+            "not an event: header {} is {header_id}, the value's id {}",
+            headers::EVENT_ID,
+            event.id
+        ));
     }
     if key != Some(event.subject_id.as_bytes()) {
         let key = String::from_utf8_lossy(key.unwrap_or_default()).into_owned();
         return malformed(format!("not an event: the key is {key:?}, the subject_id {:?}", event.subject_id));
     }
     if !is_subject_id(&event.subject_id) || event.event_type.contains('\0') {
-        return malformed("not an event: subject_id or event_type is longer than any event's, or has a zero character".to_owned());
+        return malformed(
+            "not an event: subject_id or event_type is longer than any event's, or has a zero character".to_owned(),
+        );
     }
     Reading::Event(Facts {
         id: event.id,
@@ -182,7 +188,8 @@ mod tests {
         let value = whole();
         let value = Some(value.as_bytes());
         let other = b"01890a5d-ac96-774b-bcce-b302099a8058";
-        let cases: [(Option<&[u8]>, Option<&[u8]>, Option<&[u8]>, bool, &str, Option<&str>); 10] = [
+        type Bytes<'a> = Option<&'a [u8]>;
+        let cases: [(Bytes<'_>, Bytes<'_>, Bytes<'_>, bool, &str, Option<&str>); 10] = [
             (Some(b"n-1"), value, None, false, "no header", None),
             (Some(b"n-1"), value, id, false, "no header", Some("n-1")),
             (Some(b"n-1"), value, Some(b"x"), true, "no UUID", None),

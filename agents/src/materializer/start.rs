@@ -80,10 +80,9 @@ mod tests {
         assert_eq!(of("t", "A", 0, Some(&stored(5, Some("A"))), 3, 9), Start::Resume { at: 5 });
         assert_eq!(of("t", "A", 0, Some(&stored(9, Some("A"))), 3, 9), Start::Resume { at: 9 });
         assert_eq!(of("t", "A", 0, Some(&stored(5, None)), 3, 9), Start::Resume { at: 5 });
-        for (next, id, low, high, expected) in [
-            (5, "B", 3, 9, "another one (id A)"),
-            (10, "A", 3, 9, "ends at offset 9, before the stored offset 10"),
-        ] {
+        for (next, id, low, high, expected) in
+            [(5, "B", 3, 9, "another one (id A)"), (10, "A", 3, 9, "ends at offset 9, before the stored offset 10")]
+        {
             let Start::Stop { note, stored } = of("t", "A", 0, Some(&stored(next, Some(id))), low, high) else {
                 panic!("{expected}: went on")
             };

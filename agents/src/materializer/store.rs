@@ -173,8 +173,16 @@ impl Store {
         let event_partitions: Vec<_> = events.iter().map(|event| event.1).collect();
         let offsets: Vec<_> = events.iter().map(|event| event.2).collect();
         let client = self.client();
-        let advance = [&self.group as &(dyn tokio_postgres::types::ToSql + Sync), &self.topic, &partitions, &expected, &next, &received];
-        let ingest = [&self.group as &(dyn tokio_postgres::types::ToSql + Sync), &self.topic, &ids, &event_partitions, &offsets];
+        let advance = [
+            &self.group as &(dyn tokio_postgres::types::ToSql + Sync),
+            &self.topic,
+            &partitions,
+            &expected,
+            &next,
+            &received,
+        ];
+        let ingest =
+            [&self.group as &(dyn tokio_postgres::types::ToSql + Sync), &self.topic, &ids, &event_partitions, &offsets];
         // Sent together, in this order.
         let ((), moved, fingerprint, new) = try_join4(
             client.batch_execute("BEGIN"),

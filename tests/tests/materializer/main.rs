@@ -7,4 +7,6 @@ mod json;
 mod outages;
 mod parking;
 mod projections;
+mod roles;
+mod speed;
 mod topic;
