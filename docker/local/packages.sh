@@ -5,7 +5,7 @@
 # What the builds and the servers need.
 readonly PACKAGES=(
     "postgresql-$POSTGRES_MAJOR" "postgresql-server-dev-$POSTGRES_MAJOR" openjdk-17-jre-headless maven
-    clang libclang-dev gcc g++ make pkg-config libssl-dev zlib1g-dev curl kcat openssl ca-certificates perl
+    libclang-dev gcc g++ make pkg-config libssl-dev zlib1g-dev curl kcat openssl ca-certificates perl
 )
 # What the tests need beside them: the server of another major version comes as a Python package; scripts are linted.
 readonly TEST_PACKAGES=(python3 python3-pip unzip shellcheck)
