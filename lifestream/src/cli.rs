@@ -20,7 +20,10 @@ Examples:
 /// After the help: exit codes.
 fn after_help() -> String {
     let codes: Vec<String> = CODES.iter().map(|(code, meaning)| format!("  {code:>3}  {meaning}")).collect();
-    format!("Exit codes:\n{}\n\nSettings come from flags, the environment, .env and lifestream.toml: see docs/settings.md.", codes.join("\n"))
+    format!(
+        "Exit codes:\n{}\n\nSettings come from flags, the environment, .env and lifestream.toml: see docs/settings.md.",
+        codes.join("\n")
+    )
 }
 
 /// Events from PostgreSQL to Kafka and back into tables.
@@ -74,34 +77,52 @@ pub struct Global {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the bridge: publish committed events to Kafka
-    #[command(before_help = "Examples:\n  lifestream bridge\n  lifestream bridge --until-idle     publish what is there, then end")]
+    #[command(
+        before_help = "Examples:\n  lifestream bridge\n  lifestream bridge --until-idle     publish what is there, then end"
+    )]
     Bridge(BridgeOptions),
     /// Run the materializer: apply events to the state tables
-    #[command(before_help = "Examples:\n  lifestream materializer\n  lifestream materializer --group materializer-v2 --until-idle")]
+    #[command(
+        before_help = "Examples:\n  lifestream materializer\n  lifestream materializer --group materializer-v2 --until-idle"
+    )]
     Materializer(MaterializerOptions),
     /// Run every part in this process
-    #[command(before_help = "Examples:\n  lifestream up\n  lifestream up --until-idle         work off what is there, then end")]
+    #[command(
+        before_help = "Examples:\n  lifestream up\n  lifestream up --until-idle         work off what is there, then end"
+    )]
     Up(UpOptions),
     /// Create the topics that are missing, and report where one differs
-    #[command(before_help = "Examples:\n  lifestream init\n  lifestream init --check            change nothing; exit code 3 if something is missing or differs")]
+    #[command(
+        before_help = "Examples:\n  lifestream init\n  lifestream init --check            change nothing; exit code 3 if something is missing or differs"
+    )]
     Init(InitOptions),
     /// Forget the old Kafka cluster, so that everything is published and materialized anew
-    #[command(before_help = "Examples:\n  lifestream reset                   says what it would do, and asks\n  lifestream reset --topics --yes && lifestream init")]
+    #[command(
+        before_help = "Examples:\n  lifestream reset                   says what it would do, and asks\n  lifestream reset --topics --yes && lifestream init"
+    )]
     Reset(ResetOptions),
     /// Emit one event; prints its id
-    #[command(before_help = "Examples:\n  lifestream emit note.created note n1 '{\"text\":\"hello\"}'\n  jq .reading < sensor.json | lifestream emit temp.reading_recorded sensor kitchen -")]
+    #[command(
+        before_help = "Examples:\n  lifestream emit note.created note n1 '{\"text\":\"hello\"}'\n  jq .reading < sensor.json | lifestream emit temp.reading_recorded sensor kitchen -"
+    )]
     Emit(EmitOptions),
     /// Import a browser's bookmarks, or events as JSON Lines
-    #[command(before_help = "Examples:\n  lifestream import bookmarks.html\n  lifestream import events.jsonl --dry-run\n  zcat events.jsonl.gz | lifestream import - --format jsonl")]
+    #[command(
+        before_help = "Examples:\n  lifestream import bookmarks.html\n  lifestream import events.jsonl --dry-run\n  zcat events.jsonl.gz | lifestream import - --format jsonl"
+    )]
     Import(ImportOptions),
     /// Show where the pipeline stands: a row for each stage
-    #[command(before_help = "Examples:\n  lifestream status\n  lifestream status --watch 5\n  lifestream status --json | jq '.[] | select(.backlog > 0)'")]
+    #[command(
+        before_help = "Examples:\n  lifestream status\n  lifestream status --watch 5\n  lifestream status --json | jq '.[] | select(.backlog > 0)'"
+    )]
     Status(StatusOptions),
     /// Check everything, and say how to put right what is wrong
     #[command(before_help = "Examples:\n  lifestream doctor\n  lifestream doctor --json")]
     Doctor(Json),
     /// Show events as they arrive in Kafka
-    #[command(before_help = "Examples:\n  lifestream tail\n  lifestream tail --type 'link.*' --from-beginning --no-follow\n  lifestream tail --json | jq .value.payload")]
+    #[command(
+        before_help = "Examples:\n  lifestream tail\n  lifestream tail --type 'link.*' --from-beginning --no-follow\n  lifestream tail --json | jq .value.payload"
+    )]
     Tail(TailOptions),
     /// List the topics with their partitions and offsets
     #[command(before_help = "Examples:\n  lifestream topics\n  lifestream topics --json")]
@@ -257,7 +278,7 @@ pub struct ImportOptions {
     /// The tenant that bookmarks are saved for
     #[arg(long, value_name = "TENANT", default_value = "")]
     pub tenant: String,
-    /// Try everything against the database, and keep nothing
+    /// Try every batch against the database, and keep nothing
     #[arg(long)]
     pub dry_run: bool,
     /// The counts as JSON

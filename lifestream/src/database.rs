@@ -25,7 +25,10 @@ pub async fn kafka(settings: &Settings) -> Result<Kafka, KafkaError> {
     Ok(kafka)
 }
 
-async fn patiently<T, E: Display>(mut attempt: impl AsyncFnMut() -> Result<T, E>, is_permanent: fn(&E) -> bool) -> Result<T, E> {
+async fn patiently<T, E: Display>(
+    mut attempt: impl AsyncFnMut() -> Result<T, E>,
+    is_permanent: fn(&E) -> bool,
+) -> Result<T, E> {
     let mut told = false;
     let mut waits = backoff::one_shot();
     loop {

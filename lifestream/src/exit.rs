@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use lifestream_bridge::BridgeError;
 use lifestream_agents::materializer::MaterializerError;
+use lifestream_bridge::BridgeError;
 use lifestream_envelope::kafka::KafkaError;
 use lifestream_envelope::postgres::PostgresError;
 use lifestream_envelope::settings::SettingsError;
@@ -43,7 +43,11 @@ impl Outcome {
 /// Tells on stderr, and gives the exit code.
 pub fn failed(error: &anyhow::Error) -> ExitCode {
     // Whoever reads our output has gone away, as `head` does: that is no failure.
-    if error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>()).any(|e| e.kind() == std::io::ErrorKind::BrokenPipe) {
+    if error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
+        .any(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
+    {
         return ExitCode::SUCCESS;
     }
     eprintln!("error: {}", message(error));

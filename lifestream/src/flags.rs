@@ -31,7 +31,9 @@ pub fn settings(cli: &Cli) -> anyhow::Result<BTreeMap<String, String>> {
         put("KAFKA_REPLICATION_FACTOR", options.replication_factor.clone());
     }
     for property in &global.properties {
-        let Some((name, value)) = property.split_once('=') else { bail!("-X {property}: name=value is expected, such as -X linger.ms=5") };
+        let Some((name, value)) = property.split_once('=') else {
+            bail!("-X {property}: name=value is expected, such as -X linger.ms=5")
+        };
         put(&format!("{PROPERTY_PREFIX}{}", name.trim()), Some(value.to_owned()));
     }
     Ok(flags)

@@ -31,7 +31,12 @@ pub fn init(global: &Global, part: bool) {
         (None, _, _) => EnvFilter::new("debug"),
     };
     let color = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(color).with_target(false).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(color)
+        .with_target(false)
+        .init();
 }
 
 fn quiet(mut filter: EnvFilter) -> EnvFilter {

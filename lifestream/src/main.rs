@@ -15,6 +15,7 @@ mod parts;
 mod shutdown;
 mod table;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
@@ -35,7 +36,9 @@ fn main() -> ExitCode {
 fn try_main(cli: Cli) -> anyhow::Result<Outcome> {
     // Needs no settings, and must work where they are wrong.
     if let Command::Completions { shell } = cli.command {
-        clap_complete::generate(shell, &mut Cli::command(), "lifestream", &mut std::io::stdout());
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut Cli::command(), "lifestream", &mut script);
+        std::io::stdout().write_all(&script)?;
         return Ok(Outcome::Done);
     }
     let settings = Settings::load(&flags::settings(&cli)?)?;

@@ -42,7 +42,8 @@ fn markdown() -> String {
     for command in root.get_subcommands_mut().filter(|command| command.get_name() != "help") {
         let name = command.get_name().to_owned();
         // The flags of every subcommand stand above once.
-        let mut alone = command.clone().mut_args(|arg| if arg.is_global_set() { arg.hide(true) } else { arg }).term_width(120);
+        let mut alone =
+            command.clone().mut_args(|arg| if arg.is_global_set() { arg.hide(true) } else { arg }).term_width(120);
         page.push_str(&format!("\n## lifestream {name}\n\n    {}\n", indented(&alone.render_help().to_string())));
     }
     format!("{page}\n{TAIL}")

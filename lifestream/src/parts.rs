@@ -3,6 +3,7 @@
 use anyhow::Context;
 use lifestream_agents::materializer;
 use lifestream_envelope::Until;
+use lifestream_envelope::postgres::PostgresError;
 use lifestream_envelope::settings::Settings;
 use lifestream_envelope::settings::keys::Section;
 use tokio::task::JoinSet;
@@ -16,7 +17,7 @@ use crate::exit::Outcome;
 /// # Errors
 /// What the bridge cannot help.
 pub async fn bridge(settings: Settings, until: Until, shutdown: CancellationToken) -> anyhow::Result<Outcome> {
-    announce("bridge", &settings, &[Section::Postgres, Section::Kafka, Section::Bridge]);
+    announce("bridge", &settings, &[Section::Postgres, Section::Kafka, Section::Bridge])?;
     lifestream_bridge::run(&settings, shutdown, until).await?;
     Ok(Outcome::Done)
 }
@@ -25,8 +26,12 @@ pub async fn bridge(settings: Settings, until: Until, shutdown: CancellationToke
 ///
 /// # Errors
 /// What the materializer cannot help.
-pub async fn materializer(settings: Settings, options: MaterializerOptions, shutdown: CancellationToken) -> anyhow::Result<Outcome> {
-    announce("materializer", &settings, &[Section::Postgres, Section::Kafka]);
+pub async fn materializer(
+    settings: Settings,
+    options: MaterializerOptions,
+    shutdown: CancellationToken,
+) -> anyhow::Result<Outcome> {
+    announce("materializer", &settings, &[Section::Postgres, Section::Kafka])?;
     let until = options.until.until();
     materializer::run(&settings, options.into(), shutdown, until).await?;
     Ok(Outcome::Done)
@@ -37,12 +42,14 @@ pub async fn materializer(settings: Settings, options: MaterializerOptions, shut
 /// # Errors
 /// That one's.
 pub async fn up(settings: Settings, options: UpOptions, shutdown: CancellationToken) -> anyhow::Result<Outcome> {
-    announce("up", &settings, &[Section::Postgres, Section::Kafka, Section::Bridge]);
+    announce("up", &settings, &[Section::Postgres, Section::Kafka, Section::Bridge])?;
     if options.until_idle {
         // One after the other: what the bridge publishes is what the materializer has to work off.
         lifestream_bridge::run(&settings, shutdown.clone(), Until::Idle).await.context("bridge")?;
         if !shutdown.is_cancelled() {
-            materializer::run(&settings, materializer::Options::default(), shutdown, Until::Idle).await.context("materializer")?;
+            materializer::run(&settings, materializer::Options::default(), shutdown, Until::Idle)
+                .await
+                .context("materializer")?;
         }
         return Ok(Outcome::Done);
     }
@@ -66,9 +73,18 @@ pub async fn up(settings: Settings, options: UpOptions, shutdown: CancellationTo
     result
 }
 
-/// Says once what the process runs with, secrets masked.
-fn announce(part: &str, settings: &Settings, sections: &[Section]) {
+/// Says once what the process runs with, secrets masked. A part that lacks a setting need not look for its servers.
+fn announce(part: &str, settings: &Settings, sections: &[Section]) -> anyhow::Result<()> {
+    if settings.postgres.url.is_none() {
+        return Err(PostgresError::Missing.into());
+    }
     let described = settings.describe().into_iter().filter(|setting| sections.contains(&setting.section));
     let list: Vec<String> = described.map(|s| format!("{}={} ({})", s.name, s.value, s.origin)).collect();
-    tracing::info!("lifestream {} {part}, process {}, with {}", env!("CARGO_PKG_VERSION"), std::process::id(), list.join(", "));
+    tracing::info!(
+        "lifestream {} {part}, process {}, with {}",
+        env!("CARGO_PKG_VERSION"),
+        std::process::id(),
+        list.join(", ")
+    );
+    Ok(())
 }

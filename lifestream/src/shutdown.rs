@@ -12,9 +12,11 @@ pub fn on_signals() -> anyhow::Result<CancellationToken> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let drain = token.clone();
     tokio::spawn(async move {
-        let mut next = async || tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+        let mut next = async || {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
         };
         next().await;
         tracing::info!("finishing what is under way; once more to leave at once");

@@ -11,7 +11,11 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use super::TopicInfo;
 
 /// Asks the cluster about one topic; `None` where there is none. Blocks for at most `within`.
-pub fn topic<C: ClientContext>(client: &Client<C>, name: &str, within: Duration) -> Result<Option<TopicInfo>, KafkaError> {
+pub fn topic<C: ClientContext>(
+    client: &Client<C>,
+    name: &str,
+    within: Duration,
+) -> Result<Option<TopicInfo>, KafkaError> {
     let timeout = i32::try_from(within.as_millis()).unwrap_or(i32::MAX).max(1);
     let question = Question::new(client.native_ptr(), name, timeout)?;
     // SAFETY: all pointers are live: the client's by the borrow, the question's until it is dropped.
@@ -40,7 +44,10 @@ pub fn topic<C: ClientContext>(client: &Client<C>, name: &str, within: Duration)
     let description = unsafe { *descriptions };
     // SAFETY: the description is live; its error may be null, which the code function takes as none.
     let code = unsafe { c::rd_kafka_error_code(c::rd_kafka_TopicDescription_error(description)) };
-    if matches!(RDKafkaErrorCode::from(code), RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) {
+    if matches!(
+        RDKafkaErrorCode::from(code),
+        RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic
+    ) {
         return Ok(None);
     }
     check(code)?;
@@ -79,7 +86,8 @@ impl Question {
         // for, as a time-out of at least 1 ms is always taken.
         unsafe {
             let topics = c::rd_kafka_TopicCollection_of_topic_names(names.as_mut_ptr(), names.len());
-            let options = c::rd_kafka_AdminOptions_new(client, c::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS);
+            let options =
+                c::rd_kafka_AdminOptions_new(client, c::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS);
             c::rd_kafka_AdminOptions_set_request_timeout(options, timeout_ms, ptr::null_mut(), 0);
             Ok(Self { client, topics, options, queue: c::rd_kafka_queue_new(client) })
         }

@@ -44,7 +44,9 @@ pub enum KafkaError {
         reason: String,
     },
     /// It does not let us in.
-    #[error("Kafka at {brokers} refuses to let us in: {reason} (KAFKA_AUTH_METHOD, KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD)")]
+    #[error(
+        "Kafka at {brokers} refuses to let us in: {reason} (KAFKA_AUTH_METHOD, KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD)"
+    )]
     SignIn {
         /// `KAFKA_BROKERS`.
         brokers: String,
@@ -99,7 +101,10 @@ pub(super) fn definite(settings: &KafkaSettings, troubles: &[Trouble]) -> Option
             return Some(KafkaError::SignIn { brokers: brokers(), reason });
         }
         let tls = trouble.code == Some(Code::SSL) || reason.contains("SSL handshake failed");
-        if tls && settings.ssl && (reason.contains("wrong version number") || reason.contains("PLAINTEXT broker listener")) {
+        if tls
+            && settings.ssl
+            && (reason.contains("wrong version number") || reason.contains("PLAINTEXT broker listener"))
+        {
             let certain = ports::speaks_tls(&settings.brokers) == Some(false);
             return Some(KafkaError::Tls { brokers: brokers(), trouble: "does not speak TLS", wanted: false, certain });
         }

@@ -62,7 +62,8 @@ impl Kafka {
         probing.set("reconnect.backoff.max.ms", "500");
         // Lost connections are told in log lines of this level, and nowhere else.
         probing.set_log_level(RDKafkaLogLevel::Info);
-        let prober = probing.create_with_context(Watch::default()).map_err(|error| KafkaError::Settings(error.to_string()))?;
+        let prober =
+            probing.create_with_context(Watch::default()).map_err(|error| KafkaError::Settings(error.to_string()))?;
         Ok(Self { inner: Arc::new(Inner { settings: settings.clone(), config, prober }) })
     }
 
@@ -142,7 +143,10 @@ impl Kafka {
             let ask = |partition| {
                 let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
                 let asked = prober.client().fetch_watermarks(&topic, partition, left);
-                asked.map_err(|error| KafkaError::Request { what: format!("offsets of {topic}, partition {partition}"), error })
+                asked.map_err(|error| KafkaError::Request {
+                    what: format!("offsets of {topic}, partition {partition}"),
+                    error,
+                })
             };
             (0..partitions).map(ask).collect()
         })
@@ -158,7 +162,8 @@ impl Kafka {
         tokio::task::spawn_blocking(move || {
             let deadline = Instant::now() + TIMEOUT;
             inner.reach(deadline)?;
-            let answer = question(&inner.prober, deadline.saturating_duration_since(Instant::now()).max(Duration::from_secs(1)));
+            let answer =
+                question(&inner.prober, deadline.saturating_duration_since(Instant::now()).max(Duration::from_secs(1)));
             inner.serve();
             answer
         })
@@ -188,7 +193,10 @@ impl Inner {
                     return Ok(());
                 }
                 Err(ClientError::MetadataFetch(code)) if !passes(code) => {
-                    return Err(KafkaError::Request { what: "asking for metadata".into(), error: ClientError::MetadataFetch(code) });
+                    return Err(KafkaError::Request {
+                        what: "asking for metadata".into(),
+                        error: ClientError::MetadataFetch(code),
+                    });
                 }
                 Err(_) => {}
             }
@@ -238,7 +246,10 @@ fn client_config(settings: &KafkaSettings) -> Result<ClientConfig, KafkaError> {
         .set("ssl.endpoint.identification.algorithm", "https");
     let protocol = match (&settings.auth, settings.ssl) {
         (Auth::Sasl { mechanism, username, password }, ssl) => {
-            config.set("sasl.mechanism", *mechanism).set("sasl.username", username).set("sasl.password", password.expose());
+            config
+                .set("sasl.mechanism", *mechanism)
+                .set("sasl.username", username)
+                .set("sasl.password", password.expose());
             if ssl { "sasl_ssl" } else { "sasl_plaintext" }
         }
         (Auth::AwsIam { .. }, _) => return Err(KafkaError::NoAwsIam),

@@ -23,18 +23,30 @@ fn the_prefix_is_put_before_topics_and_groups() {
 fn guarantees_are_set_and_properties_pass_through() {
     let kafka = kafka(&[("KAFKA_PROPERTY_LINGER_MS", "7")]).unwrap();
     let producer = kafka.producer_config();
-    for (name, value) in [("acks", "all"), ("enable.idempotence", "true"), ("partitioner", "murmur2_random"), ("compression.type", "lz4"), ("linger.ms", "7")] {
+    for (name, value) in [
+        ("acks", "all"),
+        ("enable.idempotence", "true"),
+        ("partitioner", "murmur2_random"),
+        ("compression.type", "lz4"),
+        ("linger.ms", "7"),
+    ] {
         assert_eq!(producer.get(name), Some(value));
     }
     let consumer = kafka.consumer_config("x");
-    for (name, value) in [("enable.auto.commit", "false"), ("enable.auto.offset.store", "false"), ("auto.offset.reset", "earliest"), ("security.protocol", "plaintext")] {
+    for (name, value) in [
+        ("enable.auto.commit", "false"),
+        ("enable.auto.offset.store", "false"),
+        ("auto.offset.reset", "earliest"),
+        ("security.protocol", "plaintext"),
+    ] {
         assert_eq!(consumer.get(name), Some(value));
     }
 }
 
 #[test]
 fn security_follows_the_settings() {
-    let sasl = [("KAFKA_AUTH_METHOD", "scram-sha-256"), ("KAFKA_SASL_USERNAME", "me"), ("KAFKA_SASL_PASSWORD", "s3cret")];
+    let sasl =
+        [("KAFKA_AUTH_METHOD", "scram-sha-256"), ("KAFKA_SASL_USERNAME", "me"), ("KAFKA_SASL_PASSWORD", "s3cret")];
     let plain = kafka(&sasl).unwrap();
     assert_eq!(plain.client_config().get("security.protocol"), Some("sasl_plaintext"));
     assert_eq!(plain.client_config().get("sasl.mechanism"), Some("SCRAM-SHA-256"));

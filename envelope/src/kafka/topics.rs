@@ -66,7 +66,11 @@ impl Kafka {
             topic = topic.set(key, value);
         }
         let what = || format!("creating topic {name}");
-        let results = self.admin()?.create_topics([&topic], &options()).await.map_err(|error| KafkaError::Request { what: what(), error })?;
+        let results = self
+            .admin()?
+            .create_topics([&topic], &options())
+            .await
+            .map_err(|error| KafkaError::Request { what: what(), error })?;
         match outcome(results) {
             None => Ok(Created::Yes),
             Some(RDKafkaErrorCode::TopicAlreadyExists) => Ok(Created::Existed),
@@ -80,7 +84,11 @@ impl Kafka {
     /// See [`KafkaError`].
     pub async fn delete_topic(&self, name: &str) -> Result<bool, KafkaError> {
         let what = || format!("deleting topic {name}");
-        let results = self.admin()?.delete_topics(&[name], &options()).await.map_err(|error| KafkaError::Request { what: what(), error })?;
+        let results = self
+            .admin()?
+            .delete_topics(&[name], &options())
+            .await
+            .map_err(|error| KafkaError::Request { what: what(), error })?;
         match outcome(results) {
             None => Ok(true),
             Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => Ok(false),
@@ -99,7 +107,8 @@ impl Kafka {
                 .client()
                 .fetch_metadata(None, within)
                 .map_err(|error| KafkaError::Request { what: "listing topics".into(), error })?;
-            let known = metadata.topics().iter().filter(|topic| topic.error().is_none() && topic.name().starts_with(&prefix));
+            let known =
+                metadata.topics().iter().filter(|topic| topic.error().is_none() && topic.name().starts_with(&prefix));
             let states = known.map(|topic| TopicState {
                 name: topic.name().to_owned(),
                 partitions: count(topic.partitions().len()),
@@ -118,7 +127,11 @@ impl Kafka {
     pub async fn topic_config(&self, name: &str) -> Result<BTreeMap<String, String>, KafkaError> {
         let what = || format!("reading the settings of topic {name}");
         let specifier = ResourceSpecifier::Topic(name);
-        let results = self.admin()?.describe_configs([&specifier], &options()).await.map_err(|error| KafkaError::Request { what: what(), error })?;
+        let results = self
+            .admin()?
+            .describe_configs([&specifier], &options())
+            .await
+            .map_err(|error| KafkaError::Request { what: what(), error })?;
         let mut entries = BTreeMap::new();
         for result in results {
             let resource = result.map_err(|code| request(what(), code))?;

@@ -52,7 +52,8 @@ pub fn parse(text: &str) -> Result<Dsn, String> {
 /// For people: the string without its password, as a URL.
 pub fn masked(text: &str) -> String {
     let Ok(Dsn { config, .. }) = parse(text) else { return "***".to_owned() };
-    let user = config.get_user().map(|user| format!("{user}{}@", if config.get_password().is_some() { ":***" } else { "" }));
+    let user =
+        config.get_user().map(|user| format!("{user}{}@", if config.get_password().is_some() { ":***" } else { "" }));
     let ports = config.get_ports();
     let port = |i: usize| ports.get(i).or(ports.first()).map(|port| format!(":{port}")).unwrap_or_default();
     let hosts: Vec<String> = config
@@ -78,8 +79,11 @@ pub fn is_loopback(config: &Config) -> bool {
         })
 }
 
+/// What we understand ourselves, by name.
+type Ours = Vec<(&'static str, String)>;
+
 /// Takes `sslmode` and `sslrootcert` out of the string.
-fn take_ours(text: &str) -> Result<(String, Vec<(&'static str, String)>), String> {
+fn take_ours(text: &str) -> Result<(String, Ours), String> {
     if text.starts_with("postgres://") || text.starts_with("postgresql://") {
         return Ok(from_url(text));
     }
@@ -98,7 +102,7 @@ fn ours(name: &str) -> Option<&'static str> {
     ["sslmode", "sslrootcert"].into_iter().find(|known| *known == name)
 }
 
-fn from_url(text: &str) -> (String, Vec<(&'static str, String)>) {
+fn from_url(text: &str) -> (String, Ours) {
     let Some((base, query)) = text.split_once('?') else { return (text.to_owned(), Vec::new()) };
     let mut rest = Vec::new();
     let mut taken = Vec::new();
@@ -179,7 +183,13 @@ mod tests {
 
     #[test]
     fn what_is_no_connection_string_is_an_error_without_its_values() {
-        for text in ["postgres://me:s3cret@db:port/app", "s3cret", "host=db password='s3cret", "host=db s3cret=1", "postgres://db/?sslmode=s3cret"] {
+        for text in [
+            "postgres://me:s3cret@db:port/app",
+            "s3cret",
+            "host=db password='s3cret",
+            "host=db s3cret=1",
+            "postgres://db/?sslmode=s3cret",
+        ] {
             let error = parse(text).unwrap_err();
             assert!(!error.contains("s3cret"), "{error}");
             assert_eq!(masked(text), "***");

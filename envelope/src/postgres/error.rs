@@ -71,7 +71,11 @@ impl PostgresError {
         if is_tls(&error) {
             return Self::Tls { target, reason };
         }
-        if is_io(&error) || error.is_closed() { Self::Unreachable { target, reason } } else { Self::Refused { target, reason } }
+        if is_io(&error) || error.is_closed() {
+            Self::Unreachable { target, reason }
+        } else {
+            Self::Refused { target, reason }
+        }
     }
 }
 
@@ -95,10 +99,11 @@ fn passes(state: &SqlState) -> bool {
 
 /// Whether TLS could not be had, the server's answer to our wish for it included.
 pub(super) fn is_tls(error: &tokio_postgres::Error) -> bool {
-    error.to_string().contains("TLS") || causes(error).any(|cause| {
-        let inner = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        cause.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>())
-    })
+    error.to_string().contains("TLS")
+        || causes(error).any(|cause| {
+            let inner = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+            cause.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>())
+        })
 }
 
 fn is_io(error: &tokio_postgres::Error) -> bool {

@@ -58,7 +58,9 @@ async fn attempt(mut config: Config, root_certificate: Option<&std::path::Path>)
     match open(&config, connector).await {
         // A stock server on this very machine has a certificate that nobody signed; `prefer` asks for no more than
         // TLS where it can be had, and nobody listens on the loopback interface.
-        Err(error) if config.get_ssl_mode() == SslMode::Prefer && error::is_tls(&error) && dsn::is_loopback(&config) => {
+        Err(error)
+            if config.get_ssl_mode() == SslMode::Prefer && error::is_tls(&error) && dsn::is_loopback(&config) =>
+        {
             config.ssl_mode(SslMode::Disable);
             Ok(open(&config, NoTls).await?)
         }

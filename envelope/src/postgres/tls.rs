@@ -17,7 +17,9 @@ pub fn connector(config: &Config, root_certificate: Option<&Path>) -> Result<Mak
     let mut roots = RootCertStore::empty();
     match root_certificate {
         Some(path) => {
-            let unreadable = |error: &dyn std::fmt::Display| Failure::RootCertificate(format!("sslrootcert {}: {error}", path.display()));
+            let unreadable = |error: &dyn std::fmt::Display| {
+                Failure::RootCertificate(format!("sslrootcert {}: {error}", path.display()))
+            };
             for certificate in CertificateDer::pem_file_iter(path).map_err(|error| unreadable(&error))? {
                 roots.add(certificate.map_err(|error| unreadable(&error))?).map_err(|error| unreadable(&error))?;
             }

@@ -33,7 +33,9 @@ pub fn together(values: &Values) -> Result<(), SettingsError> {
     } else {
         for name in ["KAFKA_SASL_USERNAME", "KAFKA_SASL_PASSWORD"] {
             if given(name) {
-                return refuse(format!("{name} is given, but KAFKA_AUTH_METHOD={method} does not use it: plain, scram-sha-256 and scram-sha-512 do"));
+                return refuse(format!(
+                    "{name} is given, but KAFKA_AUTH_METHOD={method} does not use it: plain, scram-sha-256 and scram-sha-512 do"
+                ));
             }
         }
     }
@@ -48,9 +50,11 @@ pub fn together(values: &Values) -> Result<(), SettingsError> {
         }
         _ => {}
     }
-    for (name, property) in
-        [("KAFKA_SSL_CA", "ssl.ca.location"), ("KAFKA_SSL_CERT", "ssl.certificate.location"), ("KAFKA_SSL_KEY", "ssl.key.location")]
-    {
+    for (name, property) in [
+        ("KAFKA_SSL_CA", "ssl.ca.location"),
+        ("KAFKA_SSL_CERT", "ssl.certificate.location"),
+        ("KAFKA_SSL_KEY", "ssl.key.location"),
+    ] {
         if !given(name) {
             continue;
         }

@@ -59,7 +59,13 @@ pub const CONFIG_FILE: &str = "LIFESTREAM_CONFIG";
 /// The largest number of rows that one look takes.
 const MOST_ROWS: u32 = 100_000;
 
-const fn key(section: Section, name: &'static str, kind: Kind, default: Option<&'static str>, help: &'static str) -> Key {
+const fn key(
+    section: Section,
+    name: &'static str,
+    kind: Kind,
+    default: Option<&'static str>,
+    help: &'static str,
+) -> Key {
     Key { name, default, secret: false, kind, section, help }
 }
 
@@ -69,30 +75,107 @@ const fn secret(section: Section, name: &'static str, kind: Kind, help: &'static
 
 /// Every setting, in the order in which people read about them.
 pub const KEYS: &[Key] = &[
-    secret(Section::Postgres, "DATABASE_URL", Kind::Dsn, "The database. `sslmode` is `disable`, `prefer` (the default), `require`, `verify-ca` or `verify-full`: where TLS is used, the certificate is verified, against `sslrootcert` if given, else the system's roots"),
+    secret(
+        Section::Postgres,
+        "DATABASE_URL",
+        Kind::Dsn,
+        "The database. `sslmode` is `disable`, `prefer` (the default), `require`, `verify-ca` or `verify-full`: where TLS is used, the certificate is verified, against `sslrootcert` if given, else the system's roots",
+    ),
     key(Section::Kafka, "KAFKA_BROKERS", Kind::Brokers, Some("localhost:9092"), "Bootstrap servers"),
     key(Section::Kafka, "KAFKA_CLIENT_ID", Kind::Text, Some("pg-lifestream"), "Client id"),
-    key(Section::Kafka, "KAFKA_TOPIC_PREFIX", Kind::TopicPrefix, Some(""), "Put before every topic and group name: several systems, or tests, on one cluster"),
-    key(Section::Kafka, "KAFKA_REPLICATION_FACTOR", Kind::Integer(1, 100), Some("1"), "Replicas of the topics that `lifestream init` creates"),
-    key(Section::Kafka, "KAFKA_COMPRESSION", Kind::Choice(&["none", "lz4", "zstd", "snappy", "gzip"]), Some("lz4"), "How messages are compressed"),
-    key(Section::Kafka, "KAFKA_AUTH_METHOD", Kind::Choice(&["none", "plain", "scram-sha-256", "scram-sha-512", "aws-iam", "mtls"]), Some("none"), "How to sign in. `aws-iam` needs a build with MSK IAM sign-in"),
+    key(
+        Section::Kafka,
+        "KAFKA_TOPIC_PREFIX",
+        Kind::TopicPrefix,
+        Some(""),
+        "Put before every topic and group name: several systems, or tests, on one cluster",
+    ),
+    key(
+        Section::Kafka,
+        "KAFKA_REPLICATION_FACTOR",
+        Kind::Integer(1, 100),
+        Some("1"),
+        "Replicas of the topics that `lifestream init` creates",
+    ),
+    key(
+        Section::Kafka,
+        "KAFKA_COMPRESSION",
+        Kind::Choice(&["none", "lz4", "zstd", "snappy", "gzip"]),
+        Some("lz4"),
+        "How messages are compressed",
+    ),
+    key(
+        Section::Kafka,
+        "KAFKA_AUTH_METHOD",
+        Kind::Choice(&["none", "plain", "scram-sha-256", "scram-sha-512", "aws-iam", "mtls"]),
+        Some("none"),
+        "How to sign in. `aws-iam` needs a build with MSK IAM sign-in",
+    ),
     key(Section::Kafka, "KAFKA_SASL_USERNAME", Kind::Text, None, "For `plain` and `scram-…`"),
     secret(Section::Kafka, "KAFKA_SASL_PASSWORD", Kind::Text, "For `plain` and `scram-…`"),
-    key(Section::Kafka, "KAFKA_SSL", Kind::Boolean, Some("false"), "TLS (always on with `aws-iam` and `mtls`); certificates are always verified"),
-    key(Section::Kafka, "KAFKA_SSL_CA", Kind::Path, None, "PEM file with the authorities to trust; else the system's roots"),
+    key(
+        Section::Kafka,
+        "KAFKA_SSL",
+        Kind::Boolean,
+        Some("false"),
+        "TLS (always on with `aws-iam` and `mtls`); certificates are always verified",
+    ),
+    key(
+        Section::Kafka,
+        "KAFKA_SSL_CA",
+        Kind::Path,
+        None,
+        "PEM file with the authorities to trust; else the system's roots",
+    ),
     key(Section::Kafka, "KAFKA_SSL_CERT", Kind::Path, None, "PEM file with the client's certificate, for `mtls`"),
     key(Section::Kafka, "KAFKA_SSL_KEY", Kind::Path, None, "PEM file with the client's key, for `mtls`"),
-    key(Section::Kafka, "AWS_REGION", Kind::Text, Some("us-west-2"), "For `aws-iam`, with the standard AWS credential chain"),
-    key(Section::Bridge, "LIFESTREAM_BATCH_SIZE", Kind::Integer(1, MOST_ROWS), Some("5000"), "Most events that one look takes"),
-    key(Section::Bridge, "LIFESTREAM_POLL_INTERVAL", Kind::Duration, Some("5s"), "Safety timer: looks even if nothing woke it"),
+    key(
+        Section::Kafka,
+        "AWS_REGION",
+        Kind::Text,
+        Some("us-west-2"),
+        "For `aws-iam`, with the standard AWS credential chain",
+    ),
+    key(
+        Section::Bridge,
+        "LIFESTREAM_BATCH_SIZE",
+        Kind::Integer(1, MOST_ROWS),
+        Some("5000"),
+        "Most events that one look takes",
+    ),
+    key(
+        Section::Bridge,
+        "LIFESTREAM_POLL_INTERVAL",
+        Kind::Duration,
+        Some("5s"),
+        "Safety timer: looks even if nothing woke it",
+    ),
     key(Section::Http, "LIFESTREAM_GATEWAY_LISTEN", Kind::Listen, Some("127.0.0.1:8080"), "Where the gateway listens"),
     key(Section::Http, "LIFESTREAM_GATEWAY_TOKENS_FILE", Kind::Path, None, "File with the gateway's tokens"),
-    key(Section::Http, "LIFESTREAM_METRICS_LISTEN", Kind::Listen, Some("127.0.0.1:9187"), "Where metrics and health are served"),
+    key(
+        Section::Http,
+        "LIFESTREAM_METRICS_LISTEN",
+        Kind::Listen,
+        Some("127.0.0.1:9187"),
+        "Where metrics and health are served",
+    ),
     key(Section::Agents, "LIFESTREAM_FEED_DIR", Kind::Path, None, "Folder that the publisher writes to"),
     key(Section::Agents, "LIFESTREAM_FEED_URL", Kind::Url, None, "Where that folder is served"),
-    key(Section::Agents, "LIFESTREAM_FETCH_ALLOW", Kind::List, Some(""), "Hosts (`host:port`, `*.demo.localhost:port`) that may have private addresses"),
+    key(
+        Section::Agents,
+        "LIFESTREAM_FETCH_ALLOW",
+        Kind::List,
+        Some(""),
+        "Hosts (`host:port`, `*.demo.localhost:port`) that may have private addresses",
+    ),
     key(Section::Agents, "LIFESTREAM_RETRY_BASE", Kind::Duration, Some("10s"), "Wait before work is tried again"),
-    key(Section::Agents, "LIFESTREAM_RETRY_FACTOR", Kind::Factor, Some("6"), "By how much that wait grows with each attempt"),
+    key(
+        Section::Agents,
+        "LIFESTREAM_RETRY_FACTOR",
+        Kind::Factor,
+        Some("6"),
+        "By how much that wait grows with each attempt",
+    ),
     key(Section::Agents, "LIFESTREAM_RETRY_CAP", Kind::Duration, Some("1h"), "The longest wait"),
     secret(Section::Agents, "OPENAI_API_KEY", Kind::Text, "Key of the enricher's LLM; without one it works locally"),
     key(Section::Agents, "OPENAI_BASE_URL", Kind::Url, None, "An OpenAI-compatible API"),

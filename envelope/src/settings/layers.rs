@@ -67,7 +67,10 @@ impl Values {
                 Meaning::Setting(key) => self.set(key, text.clone(), layer.origin.clone()),
                 Meaning::SecretFile(key) => {
                     if layer.entries.contains_key(key) {
-                        return Err(SettingsError::Contradiction(format!("{key} and {name} are both given ({}): only one may be", layer.origin)));
+                        return Err(SettingsError::Contradiction(format!(
+                            "{key} and {name} are both given ({}): only one may be",
+                            layer.origin
+                        )));
                     }
                     if !self.settings.contains_key(key) {
                         self.set(key, read_secret(name, text)?, format!("{name} ({})", layer.origin));
@@ -96,9 +99,18 @@ impl Values {
         let resolved = properties::resolve(property, &layer.origin, text).map(|p| (p, text.to_owned()));
         // `…_FILE` names no property of librdkafka, so that a secret one can be meant.
         let from_file = || {
-            let base = property.len().checked_sub(5).filter(|at| property.is_char_boundary(*at)).map(|at| property.split_at(at));
-            let (base, _) = base.filter(|(base, end)| end.eq_ignore_ascii_case("_file") && properties::is_secret(&base.to_ascii_lowercase().replace('_', ".")))?;
-            Some(read_secret(name, text).and_then(|secret| Ok((properties::resolve(base, &layer.origin, &secret)?, secret))))
+            let base = property
+                .len()
+                .checked_sub(5)
+                .filter(|at| property.is_char_boundary(*at))
+                .map(|at| property.split_at(at));
+            let (base, _) = base.filter(|(base, end)| {
+                end.eq_ignore_ascii_case("_file") && properties::is_secret(&base.to_ascii_lowercase().replace('_', "."))
+            })?;
+            Some(
+                read_secret(name, text)
+                    .and_then(|secret| Ok((properties::resolve(base, &layer.origin, &secret)?, secret))),
+            )
         };
         let (property, value) = match resolved {
             Ok(found) => found,
@@ -185,7 +197,11 @@ fn toml(path: &Path, must_exist: bool) -> Result<Option<Layer>, SettingsError> {
     let mut entries = BTreeMap::new();
     for (name, value) in parsed {
         let text = match value.clone().into_array() {
-            Ok(items) => items.into_iter().map(config::Value::into_string).collect::<Result<Vec<_>, _>>().map(|items| items.join(",")),
+            Ok(items) => items
+                .into_iter()
+                .map(config::Value::into_string)
+                .collect::<Result<Vec<_>, _>>()
+                .map(|items| items.join(",")),
             Err(_) => value.into_string(),
         };
         let text = text.map_err(|_| SettingsError::Invalid {

@@ -121,7 +121,8 @@ impl Settings {
     /// The first thing that is wrong, by name.
     pub fn load(flags: &BTreeMap<String, String>) -> Result<Self, SettingsError> {
         // A variable that is not Unicode cannot be one of ours.
-        let environment = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let environment =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         Self::load_from(flags, environment.collect(), Path::new("."))
     }
 
@@ -205,7 +206,8 @@ impl Values {
             topic_prefix: self.words("KAFKA_TOPIC_PREFIX"),
             replication_factor: self.integer("KAFKA_REPLICATION_FACTOR"),
             compression: self.words("KAFKA_COMPRESSION"),
-            ssl: matches!(auth, Auth::AwsIam { .. } | Auth::Mtls) || values::boolean(&self.words("KAFKA_SSL")).unwrap_or_default(),
+            ssl: matches!(auth, Auth::AwsIam { .. } | Auth::Mtls)
+                || values::boolean(&self.words("KAFKA_SSL")).unwrap_or_default(),
             auth,
             ssl_ca: self.path("KAFKA_SSL_CA"),
             ssl_cert: self.path("KAFKA_SSL_CERT"),

@@ -40,7 +40,8 @@ fn markdown() -> String {
     let mut page = HEAD.to_owned();
     for section in Section::ALL {
         // Writing to a String cannot fail.
-        let _ = write!(page, "\n## {}\n\n| variable | meaning | value | default |\n|---|---|---|---|\n", section.title());
+        let _ =
+            write!(page, "\n## {}\n\n| variable | meaning | value | default |\n|---|---|---|---|\n", section.title());
         for key in KEYS.iter().filter(|key| key.section == section) {
             let default = match key.default {
                 None => "–".to_owned(),
@@ -64,6 +65,9 @@ mod tests {
             std::fs::write(path, super::markdown()).unwrap();
         }
         let written = std::fs::read_to_string(path).unwrap_or_default();
-        assert!(written == super::markdown(), "docs/settings.md differs: run `UPDATE_DOCS=1 cargo test -p lifestream-envelope page`");
+        assert!(
+            written == super::markdown(),
+            "docs/settings.md differs: run `UPDATE_DOCS=1 cargo test -p lifestream-envelope page`"
+        );
     }
 }

@@ -56,11 +56,19 @@ pub fn resolve(name: &str, origin: &str, value: &str) -> Result<String, Settings
                 return Err(SettingsError::Invalid { name: written, origin: origin.to_owned(), reason });
             }
             Err(other) => {
-                return Err(SettingsError::Invalid { name: written, origin: origin.to_owned(), reason: other.to_string() });
+                return Err(SettingsError::Invalid {
+                    name: written,
+                    origin: origin.to_owned(),
+                    reason: other.to_string(),
+                });
             }
         }
     }
-    Err(SettingsError::Invalid { name: written, origin: origin.to_owned(), reason: format!("librdkafka knows no property {dotted}") })
+    Err(SettingsError::Invalid {
+        name: written,
+        origin: origin.to_owned(),
+        reason: format!("librdkafka knows no property {dotted}"),
+    })
 }
 
 /// Whether a property's value must not be printed, and may come from a file.
@@ -71,7 +79,9 @@ pub fn is_secret(property: &str) -> bool {
 fn refusal(property: &str) -> Option<&'static str> {
     REFUSED
         .iter()
-        .find(|(pattern, _)| pattern.strip_suffix('*').map_or(*pattern == property, |start| property.starts_with(start)))
+        .find(|(pattern, _)| {
+            pattern.strip_suffix('*').map_or(*pattern == property, |start| property.starts_with(start))
+        })
         .map(|(_, reason)| *reason)
 }
 
@@ -103,7 +113,10 @@ mod tests {
         let unknown = resolve("LINGER_MSS", "environment", "1").unwrap_err().to_string();
         assert_eq!(unknown, "KAFKA_PROPERTY_LINGER_MSS (environment): librdkafka knows no property linger.mss");
         let invalid = resolve("LINGER_MS", "environment", "soon").unwrap_err().to_string();
-        assert_eq!(invalid, "KAFKA_PROPERTY_LINGER_MS (environment): Invalid value for configuration property \"queue.buffering.max.ms\"");
+        assert_eq!(
+            invalid,
+            "KAFKA_PROPERTY_LINGER_MS (environment): Invalid value for configuration property \"queue.buffering.max.ms\""
+        );
     }
 
     #[test]

@@ -8,7 +8,9 @@ fn load(environment: &[(&str, &str)]) -> Result<Settings, SettingsError> {
 }
 
 fn load_in(folder: &Path, flags: &[(&str, &str)], environment: &[(&str, &str)]) -> Result<Settings, SettingsError> {
-    let map = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect::<BTreeMap<_, _>>();
+    let map = |pairs: &[(&str, &str)]| {
+        pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect::<BTreeMap<_, _>>()
+    };
     Settings::load_from(&map(flags), map(environment), folder)
 }
 
@@ -45,7 +47,11 @@ fn flag_over_environment_over_dotenv_over_toml_over_default() {
     let folder = tempfile::tempdir().unwrap();
     let toml = "kafka_brokers = [\"toml:1\", \"toml:2\"]\nkafka_client_id = \"toml\"\nkafka_compression = \"zstd\"\nlifestream_batch_size = 7\nkafka_property_linger_ms = 3\n";
     std::fs::write(folder.path().join("lifestream.toml"), toml).unwrap();
-    std::fs::write(folder.path().join(".env"), "KAFKA_CLIENT_ID=dotenv\nKAFKA_TOPIC_PREFIX=dotenv.\nOTHER_APP=1\nKAFKA_COMPRESSION=\n").unwrap();
+    std::fs::write(
+        folder.path().join(".env"),
+        "KAFKA_CLIENT_ID=dotenv\nKAFKA_TOPIC_PREFIX=dotenv.\nOTHER_APP=1\nKAFKA_COMPRESSION=\n",
+    )
+    .unwrap();
     let environment = [("KAFKA_TOPIC_PREFIX", "environment."), ("AWS_REGION", "eu-central-1"), ("KAFKA_BROKERS", "")];
     let settings = load_in(folder.path(), &[("AWS_REGION", "eu-west-1")], &environment).unwrap();
     assert_eq!(origin_of(&settings, "AWS_REGION"), ("eu-west-1".into(), "flag".into()));
@@ -92,20 +98,28 @@ fn a_secret_can_come_from_a_file_but_not_from_two_places() {
     let file = folder.path().join("password");
     std::fs::write(&file, "s3cret\n").unwrap();
     let path = file.to_str().unwrap();
-    let base = [("KAFKA_AUTH_METHOD", "scram-sha-512"), ("KAFKA_SASL_USERNAME", "me"), ("KAFKA_SASL_PASSWORD_FILE", path)];
+    let base =
+        [("KAFKA_AUTH_METHOD", "scram-sha-512"), ("KAFKA_SASL_USERNAME", "me"), ("KAFKA_SASL_PASSWORD_FILE", path)];
     let settings = load(&base).unwrap();
-    let Auth::Sasl { mechanism, username, password } = &settings.kafka.auth else { panic!("{:?}", settings.kafka.auth) };
+    let Auth::Sasl { mechanism, username, password } = &settings.kafka.auth else {
+        panic!("{:?}", settings.kafka.auth)
+    };
     assert_eq!((*mechanism, username.as_str(), password.expose()), ("SCRAM-SHA-512", "me", "s3cret"));
     assert!(!format!("{settings:?}").contains("s3cret"));
     let (value, origin) = origin_of(&settings, "KAFKA_SASL_PASSWORD");
     assert_eq!((value.as_str(), origin.as_str()), ("***", "KAFKA_SASL_PASSWORD_FILE (environment)"));
 
     let both = [&base[..], &[("KAFKA_SASL_PASSWORD", "x")]].concat();
-    assert_eq!(error(&both), "KAFKA_SASL_PASSWORD and KAFKA_SASL_PASSWORD_FILE are both given (environment): only one may be");
+    assert_eq!(
+        error(&both),
+        "KAFKA_SASL_PASSWORD and KAFKA_SASL_PASSWORD_FILE are both given (environment): only one may be"
+    );
     let missing = error(&[("DATABASE_URL_FILE", "/nowhere")]);
     assert!(missing.starts_with("DATABASE_URL_FILE: /nowhere: "), "{missing}");
     // A higher layer settles it.
-    assert!(load_in(folder.path(), &[("DATABASE_URL", "postgres://a@b/c")], &[("DATABASE_URL_FILE", "/nowhere")]).is_ok());
+    assert!(
+        load_in(folder.path(), &[("DATABASE_URL", "postgres://a@b/c")], &[("DATABASE_URL_FILE", "/nowhere")]).is_ok()
+    );
     // A secret of librdkafka's own, too.
     let settings = load(&[("KAFKA_PROPERTY_SSL_KEY_PASSWORD_FILE", path)]).unwrap();
     assert_eq!(settings.kafka.properties["ssl.key.password"], "s3cret");
@@ -114,10 +128,17 @@ fn a_secret_can_come_from_a_file_but_not_from_two_places() {
 
 #[test]
 fn no_password_is_ever_shown() {
-    for url in ["postgres://me:s3cret@db/app", "host=db user=me password='s3 cret' dbname=app", "postgres://db/app?password=s3cret&user=me"] {
+    for url in [
+        "postgres://me:s3cret@db/app",
+        "host=db user=me password='s3 cret' dbname=app",
+        "postgres://db/app?password=s3cret&user=me",
+    ] {
         let settings = load(&[("DATABASE_URL", url)]).unwrap();
         let (value, _) = origin_of(&settings, "DATABASE_URL");
-        assert!(!value.contains("s3") && value.contains("me") && value.contains("db") && value.contains("app"), "{value}");
+        assert!(
+            !value.contains("s3") && value.contains("me") && value.contains("db") && value.contains("app"),
+            "{value}"
+        );
     }
     let text = error(&[("DATABASE_URL", "postgres://me:s3cret@db:x/app")]);
     assert!(text.starts_with("DATABASE_URL (environment): must be") && !text.contains("s3cret"), "{text}");
@@ -158,11 +179,17 @@ fn contradictions_are_refused_by_name() {
         (&[("KAFKA_SSL", "true"), ("KAFKA_SSL_CERT", file)], &["KAFKA_SSL_CERT", "KAFKA_SSL_KEY"]),
         (&[("KAFKA_SSL", "true"), ("KAFKA_SSL_KEY", file)], &["KAFKA_SSL_CERT", "KAFKA_SSL_KEY"]),
         (&[("KAFKA_AUTH_METHOD", "mtls"), ("KAFKA_SSL", "false")], &["KAFKA_SSL=false", "KAFKA_AUTH_METHOD=mtls"]),
-        (&[("KAFKA_AUTH_METHOD", "aws-iam"), ("KAFKA_SSL", "false")], &["KAFKA_SSL=false", "KAFKA_AUTH_METHOD=aws-iam"]),
+        (
+            &[("KAFKA_AUTH_METHOD", "aws-iam"), ("KAFKA_SSL", "false")],
+            &["KAFKA_SSL=false", "KAFKA_AUTH_METHOD=aws-iam"],
+        ),
         (&[("KAFKA_AUTH_METHOD", "mtls")], &["KAFKA_SSL_CERT and KAFKA_SSL_KEY required"]),
         (&[("KAFKA_SSL_CA", file)], &["KAFKA_SSL_CA", "KAFKA_SSL "]),
         (&[("KAFKA_SSL", "true"), ("KAFKA_SSL_CA", "/nowhere")], &["KAFKA_SSL_CA: /nowhere: "]),
-        (&[("KAFKA_SSL", "true"), ("KAFKA_SSL_CA", file), ("KAFKA_PROPERTY_SSL_CA_LOCATION", file)], &["KAFKA_SSL_CA", "ssl_ca_location"]),
+        (
+            &[("KAFKA_SSL", "true"), ("KAFKA_SSL_CA", file), ("KAFKA_PROPERTY_SSL_CA_LOCATION", file)],
+            &["KAFKA_SSL_CA", "ssl_ca_location"],
+        ),
         (&[("KAFKA_PROPERTY_ACKS", "1")], &["KAFKA_PROPERTY_ACKS is refused"]),
         (&[("LIFESTREAM_RETRY_BASE", "2h")], &["LIFESTREAM_RETRY_BASE", "LIFESTREAM_RETRY_CAP"]),
     ] {

@@ -68,7 +68,8 @@ impl Kind {
             Self::Url => url::Url::parse(value).is_ok_and(|u| matches!(u.scheme(), "http" | "https")),
             Self::Brokers => !value.is_empty() && value.split(',').all(|broker| is_broker(broker.trim())),
             Self::TopicPrefix => {
-                value.len() <= 100 && value.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+                value.len() <= 100
+                    && value.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
             }
         }
     }
@@ -117,7 +118,9 @@ mod tests {
 
     #[test]
     fn durations_need_a_unit() {
-        for (text, millis) in [("5s", 5000), ("500ms", 500), ("10m", 600_000), ("1h", 3_600_000), ("2 s", 2000), ("1d", 86_400_000)] {
+        for (text, millis) in
+            [("5s", 5000), ("500ms", 500), ("10m", 600_000), ("1h", 3_600_000), ("2 s", 2000), ("1d", 86_400_000)]
+        {
             assert_eq!(duration(text), Some(Duration::from_millis(millis)), "{text}");
         }
         for text in ["5", "s", "", "-5s", "1.5s", "5 weeks", "0s", "99999999999999999999s", "400d", "ü"] {

@@ -56,9 +56,15 @@ impl Check {
 pub async fn run(settings: &Settings, as_json: bool) -> anyhow::Result<Outcome> {
     let mut checks = Vec::new();
     let described = settings.describe();
-    let given: Vec<String> =
-        described.iter().filter(|s| s.origin != "default").map(|s| format!("{}={} ({})", s.name, s.value, s.origin)).collect();
-    checks.push(Check::ok("settings", if given.is_empty() { "all at their defaults".to_owned() } else { given.join(", ") }));
+    let given: Vec<String> = described
+        .iter()
+        .filter(|s| s.origin != "default")
+        .map(|s| format!("{}={} ({})", s.name, s.value, s.origin))
+        .collect();
+    checks.push(Check::ok(
+        "settings",
+        if given.is_empty() { "all at their defaults".to_owned() } else { given.join(", ") },
+    ));
     postgres::check(settings, &mut checks).await;
     kafka::check(settings, &mut checks).await;
     if as_json {

@@ -27,7 +27,11 @@ pub async fn run(settings: &Settings, options: &InitOptions) -> anyhow::Result<O
             }
             None => match kafka.create_topic(spec).await? {
                 Created::Yes => {
-                    output::line(format!("{name}: created, {} {}", spec.partitions, if spec.partitions == 1 { "partition" } else { "partitions" }))?;
+                    output::line(format!(
+                        "{name}: created, {} {}",
+                        spec.partitions,
+                        if spec.partitions == 1 { "partition" } else { "partitions" }
+                    ))?;
                     continue;
                 }
                 // Somebody else was faster: it may differ.
@@ -44,18 +48,30 @@ pub async fn run(settings: &Settings, options: &InitOptions) -> anyhow::Result<O
         }
     }
     if look && !options.check {
-        output::line("Nothing that exists is altered here: kafka-configs.sh and kafka-topics.sh do that. More partitions move keys: stop all parts first.")?;
+        output::line(
+            "Nothing that exists is altered here: kafka-configs.sh and kafka-topics.sh do that. More partitions move keys: stop all parts first.",
+        )?;
     }
     Ok(if look && options.check { Outcome::Look } else { Outcome::Done })
 }
 
 /// How a topic differs from what it should be.
-pub async fn drift(kafka: &Kafka, settings: &Settings, spec: &TopicSpec, state: &TopicState) -> Result<Vec<String>, KafkaError> {
+pub async fn drift(
+    kafka: &Kafka,
+    settings: &Settings,
+    spec: &TopicSpec,
+    state: &TopicState,
+) -> Result<Vec<String>, KafkaError> {
     let state = TopicState { config: kafka.topic_config(&state.name).await?, ..state.clone() };
     Ok(state.drift(spec, settings.kafka.replication_factor))
 }
 
 async fn at_last(kafka: &Kafka, name: &str) -> Result<TopicState, KafkaError> {
     let mut topics: BTreeMap<String, TopicState> = kafka.topics().await?;
-    Ok(topics.remove(name).unwrap_or(TopicState { name: name.to_owned(), partitions: 0, replicas: 0, config: BTreeMap::new() }))
+    Ok(topics.remove(name).unwrap_or(TopicState {
+        name: name.to_owned(),
+        partitions: 0,
+        replicas: 0,
+        config: BTreeMap::new(),
+    }))
 }

@@ -88,7 +88,8 @@ async fn refuse_while_running(client: &Client) -> anyhow::Result<()> {
         let (holder, seconds): (String, f64) = (row.try_get(0)?, row.try_get(1)?);
         bail!("the bridge {holder} may still be running: it has the lease for {seconds:.0} s more");
     }
-    let free: bool = client.query_one("SELECT pg_catalog.pg_try_advisory_lock($1)", &[&BRIDGE_LOCK]).await?.try_get(0)?;
+    let free: bool =
+        client.query_one("SELECT pg_catalog.pg_try_advisory_lock($1)", &[&BRIDGE_LOCK]).await?.try_get(0)?;
     if !free {
         bail!("a bridge is running: stop every part first");
     }
@@ -100,7 +101,13 @@ async fn confirmed(client: &Client, topics: bool) -> anyhow::Result<bool> {
         bail!("reset asks before it does anything; --yes does without");
     }
     // An estimate, for a table of any size.
-    let events: f32 = client.query_one("SELECT greatest(reltuples, 0) FROM pg_catalog.pg_class WHERE oid = 'lifestream.events'::regclass", &[]).await?.try_get(0)?;
+    let events: f32 = client
+        .query_one(
+            "SELECT greatest(reltuples, 0) FROM pg_catalog.pg_class WHERE oid = 'lifestream.events'::regclass",
+            &[],
+        )
+        .await?
+        .try_get(0)?;
     let and_topics = if topics { " All topics are deleted, with everything in them." } else { "" };
     eprint!(
         "Every event (about {events:.0}) will be published and materialized anew; consumer offsets, progress and parked events are forgotten. \
@@ -118,7 +125,10 @@ async fn unflag(client: &Client) -> anyhow::Result<u64> {
     let mut from = i64::MIN;
     loop {
         let row = client
-            .query_one("SELECT max(seq) FROM (SELECT seq FROM lifestream.events WHERE seq > $1 ORDER BY seq LIMIT $2) batch", &[&from, &BATCH])
+            .query_one(
+                "SELECT max(seq) FROM (SELECT seq FROM lifestream.events WHERE seq > $1 ORDER BY seq LIMIT $2) batch",
+                &[&from, &BATCH],
+            )
             .await?;
         let Some(to) = row.try_get::<_, Option<i64>>(0)? else { return Ok(total) };
         total += client

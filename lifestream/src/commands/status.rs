@@ -74,7 +74,11 @@ async fn read(client: &Client) -> Result<Vec<Stage>, tokio_postgres::Error> {
 fn show(stages: &[Stage], options: &StatusOptions) -> anyhow::Result<()> {
     if options.json {
         // Watching prints one array a line, for whoever reads a stream.
-        let text = if options.watch.is_some() { serde_json::to_string(stages)? } else { serde_json::to_string_pretty(stages)? };
+        let text = if options.watch.is_some() {
+            serde_json::to_string(stages)?
+        } else {
+            serde_json::to_string_pretty(stages)?
+        };
         return output::line(text);
     }
     let clear = if options.watch.is_some() && std::io::stdout().is_terminal() { "\x1b[H\x1b[2J" } else { "" };
@@ -91,6 +95,10 @@ fn show(stages: &[Stage], options: &StatusOptions) -> anyhow::Result<()> {
             or_dash(stage.last_error.clone()),
         ]
     });
-    let table = table(&["STAGE", "GROUP", "BACKLOG", "OLDEST", "RATE", "PARKED", "UPDATED", "LAST ERROR"], &[2, 3, 4, 5, 6], rows);
+    let table = table(
+        &["STAGE", "GROUP", "BACKLOG", "OLDEST", "RATE", "PARKED", "UPDATED", "LAST ERROR"],
+        &[2, 3, 4, 5, 6],
+        rows,
+    );
     output::line(format!("{clear}{table}"))
 }

@@ -42,7 +42,13 @@ pub async fn run(settings: &Settings, options: TailOptions, shutdown: &Cancellat
     tokio::task::spawn_blocking(move || follow(&kafka, &topic, &offsets, &options, &shutdown)).await?
 }
 
-fn follow(kafka: &Kafka, topic: &str, offsets: &[(i64, i64)], options: &TailOptions, shutdown: &CancellationToken) -> anyhow::Result<Outcome> {
+fn follow(
+    kafka: &Kafka,
+    topic: &str,
+    offsets: &[(i64, i64)],
+    options: &TailOptions,
+    shutdown: &CancellationToken,
+) -> anyhow::Result<Outcome> {
     // The group only satisfies librdkafka: partitions are assigned by hand and nothing is committed.
     let consumer: BaseConsumer<Watch> = kafka.consumer_config("tail").create_with_context(Watch::default())?;
     let mut assignment = TopicPartitionList::new();
@@ -91,7 +97,11 @@ fn show(message: &BorrowedMessage<'_>, options: &TailOptions) -> anyhow::Result<
     let headers: BTreeMap<String, String> = message
         .headers()
         .into_iter()
-        .flat_map(|list| list.iter().map(|h| (h.key.to_owned(), String::from_utf8_lossy(h.value.unwrap_or_default()).into_owned())).collect::<Vec<_>>())
+        .flat_map(|list| {
+            list.iter()
+                .map(|h| (h.key.to_owned(), String::from_utf8_lossy(h.value.unwrap_or_default()).into_owned()))
+                .collect::<Vec<_>>()
+        })
         .collect();
     if headers.contains_key(headers::MARKER) {
         return Ok(false);
@@ -118,13 +128,21 @@ fn show(message: &BorrowedMessage<'_>, options: &TailOptions) -> anyhow::Result<
         output::line(serde_json::to_string(&printed)?)?;
     } else {
         let when = event.occurred_at;
-        output::line(format!("{when:.3}  {}  {} {}  {}", event.event_type, event.subject, event.subject_id, event.payload.get()))?;
+        output::line(format!(
+            "{when:.3}  {}  {} {}  {}",
+            event.event_type,
+            event.subject,
+            event.subject_id,
+            event.payload.get()
+        ))?;
     }
     Ok(true)
 }
 
 fn wanted(event: &Event, options: &TailOptions) -> bool {
-    let of_type = |pattern: &String| pattern.strip_suffix('*').map_or(*pattern == event.event_type, |start| event.event_type.starts_with(start));
+    let of_type = |pattern: &String| {
+        pattern.strip_suffix('*').map_or(*pattern == event.event_type, |start| event.event_type.starts_with(start))
+    };
     (options.event_types.is_empty() || options.event_types.iter().any(of_type))
         && options.subject.as_ref().is_none_or(|subject| *subject == event.subject)
         && options.subject_id.as_ref().is_none_or(|id| *id == event.subject_id)

@@ -17,7 +17,8 @@ pub async fn run(settings: &Settings, as_json: bool) -> anyhow::Result<Outcome> 
     let existing = kafka.topics().await?;
     let work = kafka.topic(WORK_PREFIX);
     let ours: Vec<String> = TOPICS.iter().map(|spec| kafka.topic(spec.name)).collect();
-    let added: BTreeSet<&String> = existing.keys().filter(|name| name.starts_with(&work) && !ours.contains(name)).collect();
+    let added: BTreeSet<&String> =
+        existing.keys().filter(|name| name.starts_with(&work) && !ours.contains(name)).collect();
     let mut rows = Vec::new();
     for name in ours.iter().chain(added) {
         let offsets = match existing.get(name) {
@@ -30,7 +31,9 @@ pub async fn run(settings: &Settings, as_json: bool) -> anyhow::Result<Outcome> 
         let list: Vec<_> = rows
             .iter()
             .map(|(name, offsets)| {
-                let partitions = offsets.as_ref().map(|list| list.iter().map(|(low, high)| json!({"low": low, "high": high})).collect::<Vec<_>>());
+                let partitions = offsets
+                    .as_ref()
+                    .map(|list| list.iter().map(|(low, high)| json!({"low": low, "high": high})).collect::<Vec<_>>());
                 json!({"topic": name, "exists": offsets.is_some(), "partitions": partitions})
             })
             .collect();
@@ -39,7 +42,9 @@ pub async fn run(settings: &Settings, as_json: bool) -> anyhow::Result<Outcome> 
     }
     let rows = rows.iter().map(|(name, offsets)| {
         let records = offsets.as_ref().map(|list| list.iter().map(|(low, high)| high - low).sum::<i64>());
-        let ranges = offsets.as_ref().map(|list| list.iter().map(|(low, high)| format!("{low}..{high}")).collect::<Vec<_>>().join("  "));
+        let ranges = offsets
+            .as_ref()
+            .map(|list| list.iter().map(|(low, high)| format!("{low}..{high}")).collect::<Vec<_>>().join("  "));
         vec![
             (*name).clone(),
             or_dash(offsets.as_ref().map(Vec::len)),

@@ -127,7 +127,9 @@ impl Bookmarks {
     }
 
     fn link(&self, tag: &StartTag<usize>) -> Link {
-        let attribute = |name: &str| tag.attributes.get(name.as_bytes()).map(|value| String::from_utf8_lossy(value).trim().to_owned());
+        let attribute = |name: &str| {
+            tag.attributes.get(name.as_bytes()).map(|value| String::from_utf8_lossy(value).trim().to_owned())
+        };
         let folders = self.folders.iter().take(DEEPEST).flatten().map(|name| words(name));
         let own = attribute("tags").unwrap_or_default();
         let mut tags: Vec<String> = Vec::new();
@@ -170,10 +172,10 @@ fn words(text: &str) -> String {
 /// `ADD_DATE` counts seconds since 1970; some exporters write milliseconds or microseconds.
 fn micros(text: &str) -> Option<i64> {
     let number: i64 = text.parse().ok().filter(|number| *number > 0)?;
-    match number {
-        ..100_000_000_000 => Some(number * 1_000_000),
-        ..100_000_000_000_000 => Some(number * 1000),
-        ..100_000_000_000_000_000 => Some(number),
+    match number.ilog10() {
+        ..11 => Some(number * 1_000_000),
+        11..14 => Some(number * 1000),
+        14..17 => Some(number),
         _ => None,
     }
 }
@@ -210,7 +212,10 @@ impl<R: BufRead> Read for Counted<R> {
             }
             self.input.consume(used);
             if self.offset - self.line_start > MOST_BYTES {
-                return Err(std::io::Error::other(format!("a line is longer than {} MiB: this is no bookmarks file", MOST_BYTES >> 20)));
+                return Err(std::io::Error::other(format!(
+                    "a line is longer than {} MiB: this is no bookmarks file",
+                    MOST_BYTES >> 20
+                )));
             }
             if written > 0 {
                 return Ok(written);

@@ -57,7 +57,11 @@ impl<'a> Emitter<'a> {
                 Err(error) => match stretch {
                     [draft] => {
                         counts.bad += 1;
-                        progress.say(&format!("line {}: {}", draft.line, database::describe(&error)));
+                        // The server counts within our array, which is one event long by now.
+                        let words = database::describe(&error)
+                            .replace("Event 1 of the array. ", "")
+                            .replace("\n  detail: Event 1 of the array.", "");
+                        progress.say(&format!("line {}: {words}", draft.line));
                     }
                     _ => {
                         let (first, second) = stretch.split_at(stretch.len() / 2);
@@ -83,7 +87,8 @@ impl<'a> Emitter<'a> {
         let new: HashSet<Uuid> = match &mut self.rehearsal {
             Some(before) => {
                 transaction.rollback().await?;
-                let new: HashSet<Uuid> = ids.into_iter().filter(|id| !known.contains(id) && !before.contains(id)).collect();
+                let new: HashSet<Uuid> =
+                    ids.into_iter().filter(|id| !known.contains(id) && !before.contains(id)).collect();
                 before.extend(&new);
                 new
             }
@@ -97,7 +102,11 @@ impl<'a> Emitter<'a> {
 }
 
 /// The ids and the array for `emit_events`, in order.
-async fn events(transaction: &Transaction<'_>, drafts: &[Draft], tenant: &str) -> Result<(Vec<Uuid>, String), tokio_postgres::Error> {
+async fn events(
+    transaction: &Transaction<'_>,
+    drafts: &[Draft],
+    tenant: &str,
+) -> Result<(Vec<Uuid>, String), tokio_postgres::Error> {
     let urls: Vec<&str> = drafts
         .iter()
         .filter_map(|draft| match &draft.event {
@@ -156,7 +165,8 @@ fn gone(error: &tokio_postgres::Error) -> bool {
 /// Whether the data may be at fault: bad values, broken constraints, limits. Not privileges, missing objects or resources.
 fn concerns_a_line(error: &tokio_postgres::Error) -> bool {
     // Class 54 is "program limit exceeded", such as an event that is too large; P0 what a trigger raises; 40 a version.
-    let class = |state: &tokio_postgres::error::SqlState| state.code().get(..2).map(ToOwned::to_owned).unwrap_or_default();
+    let class =
+        |state: &tokio_postgres::error::SqlState| state.code().get(..2).map(ToOwned::to_owned).unwrap_or_default();
     match error.code() {
         Some(state) => ["21", "22", "23", "40", "54", "P0"].contains(&class(state).as_str()),
         // A value that cannot be sent at all, such as a text with a zero byte.

@@ -38,7 +38,8 @@ pub fn read(mut input: impl BufRead, take: &mut impl FnMut(Item) -> bool) -> any
 /// Values stay the text that they are, so that numbers keep every digit. An object without an id gets one that is
 /// derived from the line, so that importing it again adds nothing.
 fn draft(bytes: &[u8]) -> Result<Drafted, String> {
-    let text = std::str::from_utf8(bytes).map_err(|error| format!("not UTF-8 (at byte {})", error.valid_up_to() + 1))?.trim();
+    let text =
+        std::str::from_utf8(bytes).map_err(|error| format!("not UTF-8 (at byte {})", error.valid_up_to() + 1))?.trim();
     let mut object: BTreeMap<String, Box<RawValue>> = serde_json::from_str(text).map_err(|error| reason(&error))?;
     let given = object.get("id").map(|raw| raw.get()).filter(|raw| *raw != "null");
     let id = match given {
@@ -54,7 +55,7 @@ fn draft(bytes: &[u8]) -> Result<Drafted, String> {
 fn reason(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let words = text.split(" at line ").next().unwrap_or_default();
-    format!("{words} (at byte {})", error.column())
+    format!("not a JSON object: {words} (at byte {})", error.column())
 }
 
 #[cfg(test)]

@@ -151,7 +151,9 @@ fn tell(counts: &Counts, options: &ImportOptions) -> anyhow::Result<()> {
         }));
     }
     let emitted_word = if options.dry_run { "would be emitted" } else { "emitted" };
-    output::line(format!("{read} read, {emitted} {emitted_word}, {existing} already there, {skipped} skipped, {bad} bad"))
+    output::line(format!(
+        "{read} read, {emitted} {emitted_word}, {existing} already there, {skipped} skipped, {bad} bad"
+    ))
 }
 
 /// The input, and its size if it has one.

@@ -13,14 +13,22 @@ pub async fn check(settings: &Settings, checks: &mut Vec<Check>) {
     let kafka = match reach(settings).await {
         Ok(kafka) => kafka,
         Err(error) => {
-            checks.push(Check::wrong(NAME, error.to_string(), "set what the message names; `lifestream topics -vv` shows all that librdkafka says"));
+            checks.push(Check::wrong(
+                NAME,
+                error.to_string(),
+                "set what the message names; `lifestream topics -vv` shows all that librdkafka says",
+            ));
             return;
         }
     };
     checks.push(Check::ok(NAME, format!("answers at {}", kafka.brokers())));
     match topics(settings, &kafka).await {
         Ok(found) => checks.extend(found),
-        Err(error) => checks.push(Check::wrong("topics", error.to_string(), "grant this user to describe topics and their settings")),
+        Err(error) => checks.push(Check::wrong(
+            "topics",
+            error.to_string(),
+            "grant this user to describe topics and their settings",
+        )),
     }
 }
 

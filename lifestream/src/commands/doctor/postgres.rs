@@ -22,7 +22,11 @@ pub async fn check(settings: &Settings, checks: &mut Vec<Check>) {
     let session = match postgres::connect(&settings.postgres, "doctor").await {
         Ok(session) => session,
         Err(error) => {
-            checks.push(Check::wrong("PostgreSQL", error.to_string(), "set DATABASE_URL, and try it with `psql \"$DATABASE_URL\"`"));
+            checks.push(Check::wrong(
+                "PostgreSQL",
+                error.to_string(),
+                "set DATABASE_URL, and try it with `psql \"$DATABASE_URL\"`",
+            ));
             return;
         }
     };
@@ -63,9 +67,14 @@ async fn extension(client: &Client) -> Found {
         )
         .await?;
     let (server, standby): (String, bool) = (row.try_get(0)?, row.try_get(1)?);
-    let (version, available, database): (Option<String>, bool, String) = (row.try_get(2)?, row.try_get(3)?, row.try_get(4)?);
+    let (version, available, database): (Option<String>, bool, String) =
+        (row.try_get(2)?, row.try_get(3)?, row.try_get(4)?);
     let mut checks = vec![if standby {
-        Check::wrong("PostgreSQL", format!("{server}, a standby: it takes no writes"), "let DATABASE_URL lead to the primary")
+        Check::wrong(
+            "PostgreSQL",
+            format!("{server}, a standby: it takes no writes"),
+            "let DATABASE_URL lead to the primary",
+        )
     } else {
         Check::ok("PostgreSQL", format!("{server} answers, database {database}"))
     }];
@@ -76,8 +85,14 @@ async fn extension(client: &Client) -> Found {
             format!("pg_lifestream {version}, the program is {VERSION}"),
             "install the same version of both, then ALTER EXTENSION pg_lifestream UPDATE",
         ),
-        None if available => Check::wrong("extension", "not created in this database", "CREATE EXTENSION pg_lifestream"),
-        None => Check::wrong("extension", "not installed on this server", "make install on the server, then CREATE EXTENSION pg_lifestream"),
+        None if available => {
+            Check::wrong("extension", "not created in this database", "CREATE EXTENSION pg_lifestream")
+        }
+        None => Check::wrong(
+            "extension",
+            "not installed on this server",
+            "make install on the server, then CREATE EXTENSION pg_lifestream",
+        ),
     });
     Ok(checks)
 }
@@ -92,7 +107,11 @@ async fn privileges(client: &Client) -> Found {
         .await?;
     if let Some(row) = missing.first() {
         let role: String = row.try_get(0)?;
-        return Ok(vec![Check::wrong("privileges", format!("role {role} is missing"), "CREATE ROLE … NOLOGIN, or create the extension anew")]);
+        return Ok(vec![Check::wrong(
+            "privileges",
+            format!("role {role} is missing"),
+            "CREATE ROLE … NOLOGIN, or create the extension anew",
+        )]);
     }
     let row = client
         .query_one(
@@ -110,7 +129,11 @@ async fn privileges(client: &Client) -> Found {
     Ok(vec![if lacks.is_empty() {
         Check::ok("privileges", format!("{user} may run every part"))
     } else {
-        Check::note("privileges", format!("{user} may not run {}", lacks.join(", nor ")), format!("GRANT the role in brackets TO {user}, if it should"))
+        Check::note(
+            "privileges",
+            format!("{user} may not run {}", lacks.join(", nor ")),
+            format!("GRANT the role in brackets TO {user}, if it should"),
+        )
     }])
 }
 
@@ -123,13 +146,17 @@ async fn sequence(client: &Client) -> Found {
             &[],
         )
         .await?;
-    let (cache, increment, cycle, ahead): (i64, i64, bool, bool) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
+    let (cache, increment, cycle, ahead): (i64, i64, bool, bool) =
+        (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
     let name = "sequence";
     let mut checks = Vec::new();
     if cache != 1 || increment != 1 || cycle {
         checks.push(Check::wrong(
             name,
-            format!("CACHE {cache}, INCREMENT {increment}{}: an event could be passed over", if cycle { ", CYCLE" } else { "" }),
+            format!(
+                "CACHE {cache}, INCREMENT {increment}{}: an event could be passed over",
+                if cycle { ", CYCLE" } else { "" }
+            ),
             "ALTER TABLE lifestream.events ALTER COLUMN seq SET CACHE 1 SET INCREMENT 1 SET NO CYCLE",
         ));
     }
@@ -147,7 +174,9 @@ async fn sequence(client: &Client) -> Found {
 }
 
 async fn wake_up(client: &Client) -> Found {
-    let row = client.query_one("SELECT pg_catalog.current_setting('shared_preload_libraries') LIKE '%pg_lifestream%'", &[]).await?;
+    let row = client
+        .query_one("SELECT pg_catalog.current_setting('shared_preload_libraries') LIKE '%pg_lifestream%'", &[])
+        .await?;
     let preloaded: bool = row.try_get(0)?;
     Ok(vec![Check::ok(
         "wake-up",
@@ -170,14 +199,19 @@ async fn bridge(client: &Client) -> Found {
         .await?;
     let start = "lifestream bridge, or lifestream up";
     let Some(row) = row else { return Ok(vec![Check::note(name, "has never run on this database", start)]) };
-    let (holder, closed, lease, same): (String, bool, f64, bool) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
+    let (holder, closed, lease, same): (String, bool, f64, bool) =
+        (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
     let mut checks = vec![match (closed, lease > 0.0) {
         (false, true) => Check::ok(name, format!("{holder} publishes")),
         (true, _) => Check::note(name, format!("not running; {holder} ended in good order"), start),
         (false, false) => Check::wrong(name, format!("not running: {holder} gave no sign for {}", age(-lease)), start),
     }];
     if !same {
-        checks.push(Check::note(name, "its progress is that of another database: this one was restored or copied", "the bridge sorts that out at its next start; `lifestream reset` publishes everything anew"));
+        checks.push(Check::note(
+            name,
+            "its progress is that of another database: this one was restored or copied",
+            "the bridge sorts that out at its next start; `lifestream reset` publishes everything anew",
+        ));
     }
     let row = client
         .query_one("SELECT count(*), extract(epoch FROM now() - min(received_at))::double precision FROM (SELECT received_at FROM lifestream.unpublished_events LIMIT 100000) waiting", &[])
@@ -205,12 +239,17 @@ async fn transactions(client: &Client) -> Found {
         )
         .await?;
     let Some(row) = row else { return Ok(vec![Check::ok(name, "none")]) };
-    let (pid, application, seconds, state): (i32, String, f64, String) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
+    let (pid, application, seconds, state): (i32, String, f64, String) =
+        (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
     let found = format!("the oldest is open for {} (process {pid}, {application:?}, {state})", age(seconds));
     Ok(vec![if seconds < OLD_SECONDS {
         Check::ok(name, found)
     } else {
-        Check::note(name, format!("{found}: vacuum cannot clean up behind it"), format!("end it: SELECT pg_terminate_backend({pid})"))
+        Check::note(
+            name,
+            format!("{found}: vacuum cannot clean up behind it"),
+            format!("end it: SELECT pg_terminate_backend({pid})"),
+        )
     }])
 }
 
@@ -232,6 +271,10 @@ async fn notifications(settings: &Settings, mut session: Session) -> Check {
             "do not arrive: the connection leads through a pooler in transaction mode, so the bridge only looks every LIFESTREAM_POLL_INTERVAL",
             "let DATABASE_URL of the parts lead to PostgreSQL itself, or to a pooler in session mode",
         ),
-        Err(error) => Check::wrong(NAME, describe(&error), "let DATABASE_URL of the parts lead to PostgreSQL itself, or to a pooler in session mode"),
+        Err(error) => Check::wrong(
+            NAME,
+            describe(&error),
+            "let DATABASE_URL of the parts lead to PostgreSQL itself, or to a pooler in session mode",
+        ),
     }
 }
