@@ -88,7 +88,7 @@ impl KafkaError {
 
     /// Whether somebody has to change a setting.
     pub fn is_setting(&self) -> bool {
-        matches!(self, Self::Settings(_) | Self::NoAwsIam | Self::Tls { certain: true, .. })
+        self.is_permanent() && !matches!(self, Self::Request { .. })
     }
 }
 

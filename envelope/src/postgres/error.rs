@@ -56,7 +56,7 @@ impl PostgresError {
 
     /// Whether somebody has to change a setting.
     pub fn is_setting(&self) -> bool {
-        matches!(self, Self::Missing | Self::Dsn(_))
+        self.is_permanent()
     }
 
     pub(super) fn at(target: String, failure: Failure) -> Self {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use lifestream_envelope::postgres::{self, Session};
 use lifestream_envelope::settings::Settings;
 use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
 
 use super::Check;
 use crate::database::describe;
@@ -50,7 +51,14 @@ pub async fn check(settings: &Settings, checks: &mut Vec<Check>) {
     ] {
         match found {
             Ok(found) => checks.extend(found),
-            Err(error) => checks.push(Check::wrong(name, describe(&error), "sign in as a member of lifestream_admin")),
+            Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
+                checks.push(Check::note(
+                    name,
+                    format!("this user may not look: {}", describe(&error)),
+                    "run doctor as a member of lifestream_admin",
+                ));
+            }
+            Err(error) => checks.push(Check::wrong(name, describe(&error), "see the server's log")),
         }
     }
     checks.push(notifications(settings, session).await);
@@ -175,16 +183,19 @@ async fn sequence(client: &Client) -> Found {
 
 async fn wake_up(client: &Client) -> Found {
     let row = client
-        .query_one("SELECT pg_catalog.current_setting('shared_preload_libraries') LIKE '%pg_lifestream%'", &[])
+        .query_one(
+            "SELECT CASE WHEN pg_catalog.pg_has_role(current_user, 'pg_read_all_settings', 'USAGE') \
+                 THEN pg_catalog.current_setting('shared_preload_libraries') LIKE '%pg_lifestream%' END",
+            &[],
+        )
         .await?;
-    let preloaded: bool = row.try_get(0)?;
-    Ok(vec![Check::ok(
-        "wake-up",
-        format!(
-            "by one NOTIFY for each emitting transaction{}",
-            if preloaded { "; the library is preloaded" } else { "; the library is loaded by each session that emits" }
-        ),
-    )])
+    let preloaded: Option<bool> = row.try_get(0)?;
+    let library = match preloaded {
+        Some(true) => "; the library is preloaded",
+        Some(false) => "; the library is loaded by each session that emits",
+        None => "",
+    };
+    Ok(vec![Check::ok("wake-up", format!("by one NOTIFY for each emitting transaction{library}"))])
 }
 
 async fn bridge(client: &Client) -> Found {
