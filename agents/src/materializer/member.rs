@@ -1,5 +1,8 @@
 //! One member of the group at work: from joining to leaving, or to the first trouble that needs a new start.
 
+mod look;
+mod settle;
+
 use std::time::{Duration, Instant};
 
 use futures_util::{FutureExt, StreamExt};
@@ -17,12 +20,12 @@ use tokio_util::sync::CancellationToken;
 use super::batch::Hand;
 use super::consumer::{News, Reports, leave, subscribe};
 use super::error::MaterializerError;
+use super::fault::{self, Fault};
 use super::options::Options;
 use super::parking::Held;
 use super::positions::{Place, Positions};
 use super::projections::Plan;
 use super::record::Record;
-use super::start::{self, Start};
 use super::store::Store;
 
 /// How often committed offsets are told to Kafka, for tools that show lag.
@@ -31,6 +34,9 @@ const TELL_KAFKA: Duration = Duration::from_secs(1);
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// How often an idle member asks whether all is done, where it may leave then.
 const ASK_IDLE: Duration = Duration::from_millis(100);
+
+/// How long to wait before reading again what somebody else has changed, and may be changing still.
+const AFTER_CHANGE: Duration = Duration::from_millis(10);
 
 type Messages<'c> = MessageStream<'c, Reports>;
 
@@ -165,8 +171,9 @@ impl<'a> Member<'a> {
     /// Something is away or has changed: says so once, and tries again after a while.
     fn stumble(&mut self, error: &MaterializerError) {
         self.unsettle();
-        if matches!(error, MaterializerError::Overtaken) {
+        if fault::of(error) == Fault::Overtaken {
             tracing::debug!(%error);
+            self.retry.0 = Instant::now() + AFTER_CHANGE;
         } else {
             self.away.down(error);
             self.retry.0 = Instant::now() + self.retry.1.next().unwrap_or_default();
@@ -192,68 +199,6 @@ impl<'a> Member<'a> {
             Err(error) if error.is_permanent() && !self.worked => return Err(error),
             Err(error) => self.stumble(&error),
         }
-        Ok(())
-    }
-
-    async fn settle(&mut self, consumer: &StreamConsumer<Reports>) -> Result<(), MaterializerError> {
-        let assigned = self.assigned.clone().unwrap_or_default();
-        let store = match self.store.take() {
-            Some(store) if !store.client().is_closed() => store,
-            _ => Store::open(&self.settings.postgres, &self.group, &self.topic).await?,
-        };
-        let store = self.store.insert(store);
-        if store.plan.is_outdated(&store.session.client).await? {
-            store.plan = Plan::load(&store.session.client).await?;
-        }
-        self.held = Held::load(store.client(), &self.group).await?;
-        // Stored offsets before Kafka's ends: the ends only grow meanwhile.
-        let stored = store.stored().await?;
-        let topic = self.kafka.describe_topic(&self.topic).await?;
-        let topic = topic.ok_or_else(|| MaterializerError::TopicMissing(self.topic.clone()))?;
-        let ends = self.kafka.offsets(&self.topic, topic.partitions).await?;
-        let (mut positions, mut stopped) = (Positions::default(), Vec::new());
-        for partition in assigned {
-            let Some((low, high)) = usize::try_from(partition).ok().and_then(|at| ends.get(at)).copied() else {
-                return Err(MaterializerError::Overtaken);
-            };
-            let known = stored.iter().find(|stored| stored.partition == partition);
-            match start::of(&self.topic, &topic.id, partition, known, low, high) {
-                Start::Fresh { at } => {
-                    if at > 0 {
-                        tracing::warn!(
-                            topic = self.topic,
-                            partition,
-                            offset = at,
-                            "first record that is left: `lifestream rebuild` applies the events before it"
-                        );
-                    }
-                    store.begin_partition(partition, at, &topic.id).await?;
-                    positions.set(partition, at);
-                }
-                Start::Resume { at } => positions.set(partition, at),
-                Start::PassOver { stored, at, note } => {
-                    tracing::error!(topic = self.topic, partition, stored, low, "{note}");
-                    store.note(partition, stored, at, &note).await?;
-                    positions.set(partition, at);
-                }
-                Start::Stop { stored, note } => {
-                    if !self.stopped.contains(&note) {
-                        tracing::error!(topic = self.topic, partition, stored, low, high, "{note}");
-                    }
-                    store.note(partition, stored, stored, &note).await?;
-                    stopped.push(note);
-                }
-            }
-        }
-        let mut fetch = TopicPartitionList::new();
-        for (partition, next) in positions.iter() {
-            fetch.add_partition_offset(&self.topic, partition, Offset::Offset(next))?;
-        }
-        consumer.assign(&fetch)?;
-        self.broker.over();
-        tracing::debug!(?positions, "fetching");
-        self.positions = positions;
-        self.stopped = stopped;
         Ok(())
     }
 
@@ -379,65 +324,6 @@ impl<'a> Member<'a> {
             self.held = Held::load(&store.session.client, &self.group).await?;
         }
         Ok(())
-    }
-
-    /// Every few seconds: is the topic still the same, are projections and parked subjects as they were read?
-    async fn look_again(&mut self) {
-        if self.looked.elapsed() < LOOK_AGAIN {
-            return;
-        }
-        self.looked = Instant::now();
-        if !self.ready {
-            return;
-        }
-        if let Err(error) = self.refresh(true, !self.held.is_empty()).await {
-            return self.stumble(&error);
-        }
-        if !self.stopped.is_empty() || !self.is_same_topic().await {
-            self.unsettle();
-        }
-    }
-
-    async fn is_same_topic(&self) -> bool {
-        let (Some(store), Ok(topic)) = (self.store.as_ref(), self.kafka.describe_topic(&self.topic).await) else {
-            // Kafka does not answer: nothing is known to have changed.
-            return true;
-        };
-        match (topic, store.stored().await) {
-            (Some(topic), Ok(stored)) => {
-                stored.iter().all(|row| row.topic_id.as_ref().is_none_or(|known| *known == topic.id))
-            }
-            (None, _) => false,
-            (_, Err(_)) => true,
-        }
-    }
-
-    /// Whether every partition is applied to its end, where the member is to leave then. Counts the whole topic, for
-    /// partitions of a member that died come to this one only after a while.
-    async fn is_done(&mut self) -> Result<bool, MaterializerError> {
-        if self.until != Until::Idle || !self.ready {
-            return Ok(false);
-        }
-        if !self.stopped.is_empty() {
-            return Err(MaterializerError::Stopped(self.stopped.join("; ")));
-        }
-        let Some(store) = self.store.as_ref() else { return Ok(false) };
-        let asked = async {
-            let topic = self.kafka.describe_topic(&self.topic).await?;
-            let topic = topic.ok_or_else(|| MaterializerError::TopicMissing(self.topic.clone()))?;
-            let ends = self.kafka.offsets(&self.topic, topic.partitions).await?;
-            let stored = store.stored().await?;
-            Ok::<_, MaterializerError>((0..).zip(ends).all(|(partition, (low, high))| {
-                low == high || stored.iter().any(|row| row.partition == partition && row.next >= high)
-            }))
-        };
-        match asked.await {
-            Ok(done) => Ok(done),
-            Err(error) => {
-                self.stumble(&error);
-                Ok(false)
-            }
-        }
     }
 
     /// How long nothing needs to be done if nothing comes.
