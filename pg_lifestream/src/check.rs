@@ -72,7 +72,9 @@ fn object<'r>(row: &'r Row, column: Column) -> Result<Value<'r>, Refusal> {
     let Some(octets) = row.octets(column) else { return Err(Refusal::Empty { column: name }) };
     match Value::of(octets) {
         value @ Value::Object(_) => Ok(value),
-        other => Err(Refusal::NotAnObject { column: name, kind: other.kind(), value: printed(row.get(column)).into_bytes() }),
+        other => {
+            Err(Refusal::NotAnObject { column: name, kind: other.kind(), value: printed(row.get(column)).into_bytes() })
+        }
     }
 }
 

@@ -47,8 +47,10 @@ impl Draft {
                 draft.row().set(*column, argument.value);
             }
         }
-        draft.expected_version =
-            arguments.get(ARGUMENTS.len()).filter(|argument| !argument.isnull).map(|argument| argument.value.value() as i64);
+        draft.expected_version = arguments
+            .get(ARGUMENTS.len())
+            .filter(|argument| !argument.isnull)
+            .map(|argument| argument.value.value() as i64);
         draft
     }
 
@@ -68,7 +70,8 @@ impl Draft {
                 b"causation_id" => draft.uuid(Column::CausationId, "causation_id", &value)?,
                 b"tenant_id" => draft.text(Column::TenantId, "tenant_id", &value)?,
                 b"schema_version" => {
-                    if let Some(version) = integer::<i32>("schema_version", "a whole number below 2147483648", &value)? {
+                    if let Some(version) = integer::<i32>("schema_version", "a whole number below 2147483648", &value)?
+                    {
                         draft.row().set(Column::SchemaVersion, version.into());
                     }
                 }
@@ -135,9 +138,7 @@ fn wrong_type(key: &'static str, wanted: &'static str, value: &Value) -> Refusal
 fn integer<T: std::str::FromStr>(key: &'static str, wanted: &'static str, value: &Value) -> Result<Option<T>, Refusal> {
     match value {
         Value::Null => Ok(None),
-        Value::Number(numeric) => {
-            check::number(numeric).parse().map(Some).map_err(|_| wrong_type(key, wanted, value))
-        }
+        Value::Number(numeric) => check::number(numeric).parse().map(Some).map_err(|_| wrong_type(key, wanted, value)),
         other => Err(wrong_type(key, wanted, other)),
     }
 }

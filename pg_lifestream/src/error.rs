@@ -158,7 +158,9 @@ impl Refusal {
             Self::TooLarge { octets, limit } => words(
                 ERRCODE_PROGRAM_LIMIT_EXCEEDED,
                 "event is too large".into(),
-                Some(format!("Payload, headers and text columns have {octets} octets, lifestream.max_event_bytes is {limit}.")),
+                Some(format!(
+                    "Payload, headers and text columns have {octets} octets, lifestream.max_event_bytes is {limit}."
+                )),
                 "Store large contents elsewhere and emit a reference to them.",
             ),
             Self::SettingNotUuid { setting, value } => words(
@@ -182,7 +184,11 @@ impl Refusal {
             Self::IdTaken { id, event_type, subject_id } => words(
                 ERRCODE_UNIQUE_VIOLATION,
                 format!("event id {} belongs to another event", id::shown(&id)),
-                Some(format!("That event is \"{}\" of \"{}\".", shown(event_type.as_bytes()), shown(subject_id.as_bytes()))),
+                Some(format!(
+                    "That event is \"{}\" of \"{}\".",
+                    shown(event_type.as_bytes()),
+                    shown(subject_id.as_bytes())
+                )),
                 "An id may be emitted again only with its event_type and subject_id.",
             ),
             Self::VersionUnmet { subject_id, expected, actual, or_more } => words(

@@ -28,8 +28,7 @@ pub unsafe fn trigger_data<'a>(fcinfo: pg_sys::FunctionCallInfo) -> Option<&'a p
 unsafe fn guard_event(fcinfo: pg_sys::FunctionCallInfo) -> Answer {
     // SAFETY: fcinfo is the running call's.
     let trigger = unsafe { trigger_data(fcinfo) }.ok_or(REFUSED)?;
-    let before_insert_row =
-        pg_sys::TRIGGER_EVENT_INSERT | pg_sys::TRIGGER_EVENT_ROW | pg_sys::TRIGGER_EVENT_BEFORE;
+    let before_insert_row = pg_sys::TRIGGER_EVENT_INSERT | pg_sys::TRIGGER_EVENT_ROW | pg_sys::TRIGGER_EVENT_BEFORE;
     if trigger.tg_event & (pg_sys::TRIGGER_EVENT_OPMASK | pg_sys::TRIGGER_EVENT_ROW | pg_sys::TRIGGER_EVENT_TIMINGMASK)
         != before_insert_row
     {
@@ -47,7 +46,10 @@ unsafe fn guard_event(fcinfo: pg_sys::FunctionCallInfo) -> Answer {
         let values = pg_sys::palloc0(columns * size_of::<pg_sys::Datum>()).cast::<pg_sys::Datum>();
         let nulls = pg_sys::palloc0(columns).cast::<bool>();
         pg_sys::heap_deform_tuple(trigger.tg_trigtuple, descriptor, values, nulls);
-        Row { values: std::slice::from_raw_parts_mut(values, columns), nulls: std::slice::from_raw_parts_mut(nulls, columns) }
+        Row {
+            values: std::slice::from_raw_parts_mut(values, columns),
+            nulls: std::slice::from_raw_parts_mut(nulls, columns),
+        }
     };
     let seq = row.get(Column::Seq).map_or(0, |datum| datum.value() as i64);
     let tuple = if sequence::accept_vouched(seq) {

@@ -21,7 +21,11 @@ pub fn define() {
         GucRegistry::define_string_guc(name, short, c"Empty: none.", setting, GucContext::Userset, GucFlags::empty());
     };
     text(c"lifestream.source", c"Source of events that name none; by default the application_name.", &SOURCE);
-    text(c"lifestream.correlation_id", c"Correlation id of events that name none; by default their own id.", &CORRELATION_ID);
+    text(
+        c"lifestream.correlation_id",
+        c"Correlation id of events that name none; by default their own id.",
+        &CORRELATION_ID,
+    );
     text(c"lifestream.causation_id", c"Causation id of events that name none.", &CAUSATION_ID);
     text(c"lifestream.tenant_id", c"Tenant of events that name none.", &TENANT_ID);
     text(c"lifestream.traceparent", c"W3C traceparent of events whose headers have none.", &TRACEPARENT);

@@ -13,9 +13,35 @@ sql_function!(link_subject_id_wrapper, pg_finfo_link_subject_id_wrapper, link_su
 /// Query parameters that tell who sent a visitor and nothing about the page. A trailing `*` stands for any ending.
 /// The ids of all links depend on this list: to change it is a new version of the ids.
 const TRACKING: [&str; 29] = [
-    "utm_*", "fbclid", "gclid", "gclsrc", "dclid", "gbraid", "wbraid", "msclkid", "twclid", "ttclid", "li_fat_id",
-    "igshid", "igsh", "yclid", "ysclid", "_openstat", "mc_cid", "mc_eid", "mkt_tok", "_hsenc", "_hsmi", "hsctatracking",
-    "oly_anon_id", "oly_enc_id", "vero_id", "vero_conv", "wickedid", "s_cid", "srsltid",
+    "utm_*",
+    "fbclid",
+    "gclid",
+    "gclsrc",
+    "dclid",
+    "gbraid",
+    "wbraid",
+    "msclkid",
+    "twclid",
+    "ttclid",
+    "li_fat_id",
+    "igshid",
+    "igsh",
+    "yclid",
+    "ysclid",
+    "_openstat",
+    "mc_cid",
+    "mc_eid",
+    "mkt_tok",
+    "_hsenc",
+    "_hsmi",
+    "hsctatracking",
+    "oly_anon_id",
+    "oly_enc_id",
+    "vero_id",
+    "vero_conv",
+    "wickedid",
+    "s_cid",
+    "srsltid",
 ];
 
 /// See `sql/events/link_subject_id.sql`.

@@ -22,9 +22,8 @@ impl AsOwner {
     /// Nothing that a caller may have defined runs meanwhile, and nothing may outlive it.
     pub fn enter(owner: pg_sys::Oid) -> Self {
         let mut before = Self { user: pg_sys::InvalidOid, context: 0 };
-        let restricted = pg_sys::SECURITY_LOCAL_USERID_CHANGE
-            | pg_sys::SECURITY_RESTRICTED_OPERATION
-            | pg_sys::SECURITY_NOFORCE_RLS;
+        let restricted =
+            pg_sys::SECURITY_LOCAL_USERID_CHANGE | pg_sys::SECURITY_RESTRICTED_OPERATION | pg_sys::SECURITY_NOFORCE_RLS;
         // SAFETY: plain assignments of the backend's user.
         unsafe {
             pg_sys::GetUserIdAndSecContext(&mut before.user, &mut before.context);

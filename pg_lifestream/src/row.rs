@@ -140,7 +140,9 @@ impl Row<'_> {
         // SAFETY: jsonb_in takes a C string, which addition is; both of jsonb_concat's arguments are jsonb.
         let joined = unsafe {
             direct_function_call::<pg_sys::Datum>(pg_sys::jsonb_in, &[Some(addition.as_ptr().into())]).and_then(
-                |addition| direct_function_call::<pg_sys::Datum>(pg_sys::jsonb_concat, &[Some(headers), Some(addition)]),
+                |addition| {
+                    direct_function_call::<pg_sys::Datum>(pg_sys::jsonb_concat, &[Some(headers), Some(addition)])
+                },
             )
         };
         if let Some(joined) = joined {

@@ -24,7 +24,8 @@ impl Table {
             let relation = match sequence::known() {
                 Some(oid) => pg_sys::table_open(oid, lock),
                 None => {
-                    let name = pg_sys::makeRangeVar(c"lifestream".as_ptr().cast_mut(), c"events".as_ptr().cast_mut(), -1);
+                    let name =
+                        pg_sys::makeRangeVar(c"lifestream".as_ptr().cast_mut(), c"events".as_ptr().cast_mut(), -1);
                     pg_sys::table_openrv(name, lock)
                 }
             };

@@ -10,8 +10,8 @@ pub unsafe fn octets<'a>(datum: pg_sys::Datum) -> &'a [u8] {
     let mut pointer = datum.cast_mut_ptr::<pg_sys::varlena>();
     // SAFETY: the caller vouches for the datum.
     unsafe {
-        let plain = varlena::varatt_is_4b_u(pointer)
-            || (varlena::varatt_is_1b(pointer) && !varlena::varatt_is_1b_e(pointer));
+        let plain =
+            varlena::varatt_is_4b_u(pointer) || (varlena::varatt_is_1b(pointer) && !varlena::varatt_is_1b_e(pointer));
         if !plain {
             pointer = pg_sys::pg_detoast_datum_packed(pointer);
         }

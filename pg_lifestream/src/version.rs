@@ -28,8 +28,7 @@ pub unsafe fn announce(state: *mut pg_sys::EState, target: *mut pg_sys::ResultRe
     unsafe {
         #[cfg(not(feature = "pg13"))]
         {
-            (*state).es_opened_result_relations =
-                pg_sys::lappend((*state).es_opened_result_relations, target.cast());
+            (*state).es_opened_result_relations = pg_sys::lappend((*state).es_opened_result_relations, target.cast());
         }
         #[cfg(feature = "pg13")]
         {

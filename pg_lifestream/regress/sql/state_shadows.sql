@@ -22,8 +22,13 @@ SELECT project_todo_completed(public.example('todo.completed', 9, 'todo:a', '{}'
 SELECT project_annotation_added(public.example('annotation.added', 10, 'link:a', '{}'));
 RESET search_path;
 SELECT state();
-SELECT relname, (xpath('/row/n/text()', query_to_xml(format('SELECT count(*) AS n FROM shadow.%I', relname), false, true, '')))[1] AS rows
-FROM pg_class WHERE relnamespace = 'shadow'::regnamespace AND relkind = 'r' ORDER BY relname COLLATE "C";
+CREATE FUNCTION public.rows_of(relation regclass) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE rows bigint;
+BEGIN
+    EXECUTE format('SELECT count(*) FROM %s', relation) INTO rows;
+    RETURN rows;
+END $$;
+SELECT relname, rows_of(oid) FROM pg_class WHERE relnamespace = 'shadow'::regnamespace AND relkind = 'r' ORDER BY relname COLLATE "C";
 SELECT status FROM shadow.links;
 SET client_min_messages = warning;
 DROP SCHEMA shadow CASCADE;
