@@ -9,6 +9,8 @@ source "$here/packages.sh"
 source "$here/build.sh"
 
 pg_config=${pg_config:-$(command -v pg_config)} || die "there is no pg_config on the PATH" "Install postgresql-server-dev-$POSTGRES_MAJOR, or say PG_CONFIG=/path/to/pg_config."
+# The server's own, not Debian's wrapper around it: the same path as for the other builds, so that nothing is compiled twice.
+pg_config=$("$pg_config" --bindir)/pg_config
 version=$("$pg_config" --version)
 [[ $version =~ ([0-9]+) ]] && major=${BASH_REMATCH[1]}
 build_program release
