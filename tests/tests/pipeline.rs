@@ -54,7 +54,10 @@ async fn an_event_is_on_kafka_and_in_psql_within_100_ms() {
             if client.query_one(sql, &[&url]).await.unwrap().get::<_, i64>(0) == 1 {
                 break;
             }
-            assert!(emitted.elapsed() < BUSY * Duration::from_millis(100), "event {i} took longer than {BUSY} × 100 ms");
+            assert!(
+                emitted.elapsed() < BUSY * Duration::from_millis(100),
+                "event {i} took longer than {BUSY} × 100 ms"
+            );
         }
         fastest = fastest.min(emitted.elapsed());
     }
@@ -70,18 +73,33 @@ fn kcat_and_kafkas_own_consumer_read_it() {
     pipeline.run(&["bridge", "--until-idle"]);
     let (brokers, topic) = (pipeline.kafka.brokers(), format!("{}events.raw", pipeline.prefix));
 
-    let kcat = Command::new("kcat").args(["-b", &brokers, "-t", &topic, "-C", "-e", "-q", "-f", "%k\\n%h\\n%s\\n"]).output().unwrap();
+    let kcat = Command::new("kcat")
+        .args(["-b", &brokers, "-t", &topic, "-C", "-e", "-q", "-f", "%k\\n%h\\n%s\\n"])
+        .output()
+        .unwrap();
     let read = String::from_utf8(kcat.stdout).unwrap();
     let [key, headers, value] = read.lines().collect::<Vec<_>>()[..] else { panic!("{read}") };
     assert_eq!(key, "n-1");
-    for header in ["event_type=note.created", &format!("event_id={id}"), "ce_specversion=1.0", "content-type=application/json"] {
+    for header in
+        ["event_type=note.created", &format!("event_id={id}"), "ce_specversion=1.0", "content-type=application/json"]
+    {
         assert!(headers.split(',').any(|h| h == header), "{header} in {headers}");
     }
     assert!(value.contains(r#""payload":{"text": "hello"}"#), "{value}");
 
     let console = Kafka::shared()
         .tool("org.apache.kafka.tools.consumer.ConsoleConsumer")
-        .args(["--bootstrap-server", &brokers, "--topic", &topic, "--from-beginning", "--max-messages", "1", "--timeout-ms", "30000"])
+        .args([
+            "--bootstrap-server",
+            &brokers,
+            "--topic",
+            &topic,
+            "--from-beginning",
+            "--max-messages",
+            "1",
+            "--timeout-ms",
+            "30000",
+        ])
         .args(["--property", "print.key=true"])
         .output()
         .unwrap();
@@ -99,7 +117,11 @@ fn reset_publishes_and_materializes_everything_anew_and_the_state_ends_the_same(
     );
     let ingested = || pipeline.database.psql("SELECT count(*) FROM lifestream.event_ingest_dedupe");
     eventually(SOON, "all is materialized", || ingested() == "101");
-    let state = || pipeline.database.psql("SELECT l.*, t.* FROM lifestream.links l JOIN lifestream.tags t USING (subject_id) ORDER BY 1, t.tag");
+    let state = || {
+        pipeline
+            .database
+            .psql("SELECT l.*, t.* FROM lifestream.links l JOIN lifestream.tags t USING (subject_id) ORDER BY 1, t.tag")
+    };
     let before = state();
 
     let refused = Program::run_with(&["reset", "--yes"], &pipeline.environment(), b"");
@@ -163,7 +185,8 @@ async fn any_json_comes_through_emit_kafka_and_state_unchanged() {
     );
     let client = pipeline.database.connect().await;
     // Another set each time; a failure names the seed that brings it back.
-    let seed = std::env::var("JSON_SEED").map_or_else(|_| Uuid::now_v7().as_u128() as u64, |seed| seed.parse().unwrap());
+    let seed =
+        std::env::var("JSON_SEED").map_or_else(|_| Uuid::now_v7().as_u128() as u64, |seed| seed.parse().unwrap());
     let bytes: Vec<u8> = seed.to_le_bytes().repeat(4);
     let mut runner = TestRunner::new_with_rng(Config::default(), TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
     let documents: Vec<String> = (0..400).map(|_| json().new_tree(&mut runner).unwrap().current()).collect();
@@ -181,7 +204,8 @@ async fn any_json_comes_through_emit_kafka_and_state_unchanged() {
          WHERE m.payload IS DISTINCT FROM e.payload OR m.payload::text IS DISTINCT FROM e.payload::text",
     );
     assert_eq!(differing, "0", "documents that the state has otherwise than they were emitted; JSON_SEED={seed}");
-    let values: Vec<String> = pipeline.events().iter().map(|event| String::from_utf8(event.value.clone().unwrap()).unwrap()).collect();
+    let values: Vec<String> =
+        pipeline.events().iter().map(|event| String::from_utf8(event.value.clone().unwrap()).unwrap()).collect();
     assert_eq!(values.len(), documents.len());
     let same: i64 = client
         .query_one(
@@ -192,5 +216,9 @@ async fn any_json_comes_through_emit_kafka_and_state_unchanged() {
         .await
         .unwrap()
         .get(0);
-    assert_eq!(usize::try_from(same).unwrap(), documents.len(), "Kafka's payloads are the emitted ones to the letter; JSON_SEED={seed}");
+    assert_eq!(
+        usize::try_from(same).unwrap(),
+        documents.len(),
+        "Kafka's payloads are the emitted ones to the letter; JSON_SEED={seed}"
+    );
 }
