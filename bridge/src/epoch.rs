@@ -8,6 +8,7 @@ use std::time::Duration;
 use lifestream_envelope::Until;
 use lifestream_envelope::event::EventRow;
 use lifestream_envelope::kafka::Kafka;
+use lifestream_envelope::outage::Outage;
 use lifestream_envelope::settings::Settings;
 use tokio::sync::mpsc;
 use tokio_postgres::Row;
@@ -21,12 +22,14 @@ use crate::tracker::Tracker;
 use crate::{lease, row};
 
 /// What one epoch tells the next.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Carry {
     /// Some message up to this number is one that Kafka refuses: they are sent one by one to find it.
     pub suspect_until: Option<i64>,
     /// Whether the epoch came as far as publishing.
     pub started: bool,
+    /// What kept the bridge from it.
+    pub outage: Outage,
 }
 
 /// How an epoch ended without a fault.
@@ -52,6 +55,7 @@ pub async fn run(
         () = shutdown.cancelled() => return Ok(Ended::Done),
     };
     carry.started = true;
+    carry.outage.over();
     let Epoch { keeper, reader, sender, saver, tracker, parking, topic } = epoch;
     let closing = CancellationToken::new();
     let saving = tokio::spawn(saver.run(closing.clone()));

@@ -37,15 +37,13 @@ pub use error::BridgeError;
 /// Only what trying again cannot help, see [`BridgeError::is_permanent`].
 pub async fn run(settings: &Settings, shutdown: CancellationToken, until: Until) -> Result<(), BridgeError> {
     let kafka = Kafka::new(&settings.kafka)?;
-    let mut carry = Carry::default();
-    let mut outage = Outage::new("bridge");
+    let mut carry = Carry { suspect_until: None, started: false, outage: Outage::new("bridge") };
     let mut waits = backoff::forever();
     loop {
         carry.started = false;
         let ended = epoch::run(settings, &kafka, &shutdown, until, &mut carry).await;
         if carry.started {
             waits = backoff::forever();
-            outage.over();
         }
         match ended {
             Ok(Ended::Done) => return Ok(()),
@@ -55,7 +53,7 @@ pub async fn run(settings: &Settings, shutdown: CancellationToken, until: Until)
                 continue;
             }
             Err(fault) if fault.is_permanent() => return Err(fault),
-            Err(fault) => outage.down(&fault),
+            Err(fault) => carry.outage.down(&fault),
         }
         tokio::select! {
             () = tokio::time::sleep(waits.next().unwrap_or_default()) => {}

@@ -20,8 +20,9 @@ const TAIL: &str = "\
 
 Bookmarks (Netscape HTML, which every browser exports): each http or https link becomes a `link.added` event, with its subject id from
 `lifestream.link_subject_id`. The names of its folders become tags, outermost first, then its own `TAGS`; `ADD_DATE` becomes `occurred_at`; a
-description (`DD`) becomes `note`. Other bookmarks are told with their line and skipped. An event's id is derived from the link (UUIDv5 of
-`import|<subject id>`, see the namespace in `envelope/src/ids.rs`), so that importing a later export adds only what is new.
+description (`DD`) becomes `note`. Other bookmarks are told with their line and skipped. An event's id is derived from the link and its
+payload (UUIDv5 of `import|<subject id>|<payload>`, see the namespace in `envelope/src/ids.rs`): importing a later export adds only what is new, and a
+link in two folders gets the tags of both. The browser's own top folders (toolbar, unsorted) are no tags.
 
 JSON Lines: one object a line, with the argument names of `lifestream.emit_event`; values go in as they stand, so that numbers keep every digit.
 A line without `id` gets one that is derived from its text (UUIDv5 of `import|<line>`): importing the file again adds nothing, and two lines that are

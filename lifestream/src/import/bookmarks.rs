@@ -84,7 +84,11 @@ impl Bookmarks {
             }
             b"h3" => {
                 let done = self.finish();
-                (self.place, self.heading) = (In::Heading, Some(String::new()));
+                // The browser's own top folders are no words of the person's.
+                let own = [&b"personal_toolbar_folder"[..], b"unfiled_bookmarks_folder"];
+                if !own.iter().any(|name| tag.attributes.contains_key(*name)) {
+                    (self.place, self.heading) = (In::Heading, Some(String::new()));
+                }
                 done
             }
             b"a" => {

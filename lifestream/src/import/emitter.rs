@@ -134,15 +134,17 @@ async fn events(
             }
             Drafted::Link(link) => {
                 let subject_id = subjects.next().unwrap_or_default();
-                let id = ids::import_id(&subject_id);
+                let mut payload = json!({ "url": link.url, "title": link.title, "tags": link.tags });
+                if let Some(note) = &link.note {
+                    payload["note"] = note.as_str().into();
+                }
+                // One link in two folders is added twice, and gets the tags of both.
+                let id = ids::import_id(&format!("{subject_id}|{payload}"));
                 ids.push(id);
                 let mut event = json!({
                     "event_type": "link.added", "subject": "link", "subject_id": subject_id, "id": id, "source": "import",
-                    "payload": { "url": link.url, "title": link.title, "tags": link.tags },
+                    "payload": payload,
                 });
-                if let Some(note) = &link.note {
-                    event["payload"]["note"] = note.as_str().into();
-                }
                 if let Some(micros) = link.added_at {
                     event["occurred_at"] = rfc3339(micros).as_str().into();
                 }
