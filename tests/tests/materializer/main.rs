@@ -8,5 +8,4 @@ mod outages;
 mod parking;
 mod projections;
 mod roles;
-mod speed;
 mod topic;
