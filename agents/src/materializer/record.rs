@@ -189,7 +189,9 @@ mod tests {
         let value = Some(value.as_bytes());
         let other = b"01890a5d-ac96-774b-bcce-b302099a8058";
         type Bytes<'a> = Option<&'a [u8]>;
-        let cases: [(Bytes<'_>, Bytes<'_>, Bytes<'_>, bool, &str, Option<&str>); 10] = [
+        /// Key, value, the event_id header, other headers of ours; a word of the reason, the subject held back.
+        type Case<'a> = (Bytes<'a>, Bytes<'a>, Bytes<'a>, bool, &'a str, Option<&'a str>);
+        let cases: [Case<'_>; 10] = [
             (Some(b"n-1"), value, None, false, "no header", None),
             (Some(b"n-1"), value, id, false, "no header", Some("n-1")),
             (Some(b"n-1"), value, Some(b"x"), true, "no UUID", None),
