@@ -37,4 +37,5 @@ pub extern "C-unwind" fn _PG_init() {
     unsafe { std::env::set_var("RUST_LIB_BACKTRACE", "0") };
     guc::define();
     sequence::follow_relcache();
+    wake::follow_savepoints();
 }

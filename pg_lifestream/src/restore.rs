@@ -7,13 +7,17 @@ use pgrx::pg_sys;
 use crate::plan;
 
 thread_local! {
-    /// The command (transaction id, command id) that was found to restore: COPY brings many rows in one.
-    static RESTORING: Cell<Option<(pg_sys::TransactionId, pg_sys::CommandId)>> = const { Cell::new(None) };
+    /// The command that was found to restore: COPY brings many rows in one.
+    static RESTORING: Cell<Option<Command>> = const { Cell::new(None) };
 }
 
-fn this_command() -> (pg_sys::TransactionId, pg_sys::CommandId) {
-    // SAFETY: both only name what is running; an insert needs the transaction id anyway.
-    unsafe { (pg_sys::GetTopTransactionId(), pg_sys::GetCurrentCommandId(false)) }
+/// The subtransaction too: a rolled back savepoint lets the lock go that keeps bridges out, and what follows it may go
+/// on with the same command id.
+type Command = (pg_sys::TransactionId, pg_sys::SubTransactionId, pg_sys::CommandId);
+
+fn this_command() -> Command {
+    // SAFETY: they only name what is running; an insert needs the transaction id anyway.
+    unsafe { (pg_sys::GetTopTransactionId(), pg_sys::GetCurrentSubTransactionId(), pg_sys::GetCurrentCommandId(false)) }
 }
 
 /// Whether an earlier row of this command was found to be a restored one.

@@ -96,14 +96,24 @@ unsafe fn identity_sequence(relation: pg_sys::Relation) -> pg_sys::Oid {
     unsafe { pg_sys::getIdentitySequence(relation, Column::Seq as i16 + 1, false) }
 }
 
-/// Draws a number for a row that is filled and checked, and vouches for it to the trigger. The table must be locked and
-/// [`learn`]ed.
-pub fn draw() -> i64 {
+/// A number that is vouched for to the trigger until this is dropped, and spent then: an error drops it too, where a
+/// user's trigger fails before ours has seen the row, and the number must not let in another.
+pub struct Drawn(pub i64);
+
+impl Drop for Drawn {
+    fn drop(&mut self) {
+        let state = STATE.get();
+        STATE.set(State { vouched: 0, accepted: state.accepted.max(self.0), ..state });
+    }
+}
+
+/// Draws a number for a row that is filled and checked. The table must be locked and [`learn`]ed.
+pub fn draw() -> Drawn {
     let sequence = STATE.get().sequence;
     // SAFETY: an error of the call becomes a Rust panic.
     let seq = unsafe { pg_sys::ffi::pg_guard_ffi_boundary(|| nextval_internal(sequence, false)) };
     STATE.set(State { vouched: seq, ..STATE.get() });
-    seq
+    Drawn(seq)
 }
 
 /// Whether [`draw`] has just vouched for this number; only once.

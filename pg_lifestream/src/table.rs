@@ -5,6 +5,7 @@ use pgrx::pg_sys;
 use crate::error::Refusal;
 use crate::insert::Inserter;
 use crate::row::{Column, Row};
+use crate::sequence::Drawn;
 use crate::{check, sequence};
 
 /// The table, locked for writing until the transaction ends.
@@ -42,22 +43,25 @@ impl Table {
 
     /// Fills and checks the row, draws its number, inserts it.
     pub fn insert(&mut self, row: &mut Row) -> Result<(), Refusal> {
-        self.prepare(row)?.insert(row);
+        let (inserter, _drawn) = self.prepare(row)?;
+        inserter.insert(row);
         Ok(())
     }
 
     /// The same for a row whose id may be there already; whether it was inserted.
     pub fn insert_once(&mut self, row: &mut Row) -> Result<bool, Refusal> {
-        Ok(self.prepare(row)?.insert_once(row))
+        let (inserter, _drawn) = self.prepare(row)?;
+        Ok(inserter.insert_once(row))
     }
 
-    fn prepare(&mut self, row: &mut Row) -> Result<&mut Inserter, Refusal> {
+    fn prepare(&mut self, row: &mut Row) -> Result<(&mut Inserter, Drawn), Refusal> {
         row.fill_defaults()?;
         check::row(row, false)?;
         let relation = self.relation;
         let inserter = self.inserter.get_or_insert_with(|| Inserter::new(relation));
-        row.set(Column::Seq, sequence::draw().into());
-        Ok(inserter)
+        let drawn = sequence::draw();
+        row.set(Column::Seq, drawn.0.into());
+        Ok((inserter, drawn))
     }
 
     /// A memory context for one row's values; what the row before left in it is freed.

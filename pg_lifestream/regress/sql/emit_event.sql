@@ -131,6 +131,12 @@ SELECT count(*) FROM lifestream.events WHERE subject_id = 'ee-12';
 COMMIT PREPARED 'golden';
 SELECT payload FROM lifestream.events WHERE subject_id = 'ee-12';
 
+-- savepoints that emitted cost no memory once they are released (8 kB each, with a NOTIFY of their own)
+BEGIN;
+DO $$ BEGIN FOR n IN 1..1000 LOOP BEGIN PERFORM emit_event('t', 's', 'ee-14', '{}'); EXCEPTION WHEN no_data_found THEN NULL; END; END LOOP; END $$;
+SELECT count(*) < 100 AS few FROM pg_backend_memory_contexts WHERE name = 'CurTransactionContext';
+COMMIT;
+
 -- an emit is on disk when its COMMIT returns, whatever synchronous_commit says
 SET synchronous_commit = off;
 BEGIN;

@@ -33,6 +33,13 @@ SELECT attempt($$INSERT INTO lifestream.events (id, seq, source, subject, subjec
 UPDATE lifestream.bridge_progress SET database_identity = lifestream.database_identity();
 SELECT attempt($$INSERT INTO lifestream.events (id, seq, source, subject, subject_id, event_type) OVERRIDING SYSTEM VALUE VALUES ('00000000-0000-4000-8000-000000000607', 800007, 'o', 's', 're-1', 't')$$);
 SELECT attempt($$INSERT INTO lifestream.events (subject, subject_id, event_type, published_to_kafka) VALUES ('s', 're-1', 't', true)$$);
+-- nor is the number of an event that a user's trigger refused before ours saw it
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not today'; END $$;
+CREATE TRIGGER "A" BEFORE INSERT ON lifestream.events FOR EACH ROW EXECUTE FUNCTION refuse();
+SELECT attempt($$SELECT emit_event('t', 's', 're-3', '{}')$$);
+DROP TRIGGER "A" ON lifestream.events;
+SELECT attempt($$INSERT INTO lifestream.events (seq, source, subject, subject_id, event_type, payload) OVERRIDING SYSTEM VALUE SELECT last_value, 'o', 's', 're-3', 't', '[]' FROM lifestream.events_seq_seq$$);
+DROP FUNCTION refuse;
 DELETE FROM lifestream.bridge_progress;
 -- which tables and sequences of events and bridge a dump carries
 SELECT relation FROM (SELECT unnest(extconfig)::regclass::text AS relation FROM pg_extension WHERE extname = 'pg_lifestream') dumped WHERE relation ~ 'events|bridge' ORDER BY 1;
