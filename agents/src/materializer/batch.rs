@@ -52,6 +52,10 @@ impl Hand<'_> {
                     tries += 1;
                     ranges.push((from, to));
                 }
+                // A function has gone or changed meanwhile: with it fail the events of its whole schema.
+                (Fault::Event | Fault::Doubtful, 1) if self.store.plan.is_outdated(self.store.client()).await? => {
+                    return Err(MaterializerError::Overtaken);
+                }
                 (Fault::Event | Fault::Doubtful, 1) => {
                     let attempts = i32::try_from(tries + 1).unwrap_or(i32::MAX);
                     self.commit(slice, Some((error.to_string(), attempts))).await?;

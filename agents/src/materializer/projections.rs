@@ -7,10 +7,12 @@ use tokio_postgres::{Client, Statement};
 use super::error::MaterializerError;
 
 /// What `lifestream.projections` says, resolved: one row for each event type and function.
-/// A function that is gone or that this role may not call has an error instead of a schema.
+/// A function that is gone, has become something else or may not be called by this role comes with its trouble: in the
+/// statement that serves its whole schema it would fail the events of all the others.
 const REGISTERED: &str = "\
 SELECT p.event_type, n.nspname::text, f.proname::text,
        CASE WHEN f.oid IS NULL THEN 'does not exist'
+            WHEN f.prokind <> 'f' OR f.proretset OR f.prorettype <> 'void'::regtype THEN 'is no function that returns void'
             WHEN NOT has_schema_privilege(n.oid, 'USAGE') OR NOT has_function_privilege(f.oid, 'EXECUTE')
             THEN 'may not be called by role ' || current_user END AS trouble,
        p.function, quote_ident(n.nspname) AS quoted_schema, quote_ident(f.proname) AS quoted_name

@@ -77,3 +77,49 @@ async fn a_deferred_constraint_parks_the_event_that_breaks_it() {
     bench.settle().await;
     assert_eq!((bench.count("public.pets"), bench.psql("SELECT seq FROM lifestream.parked")), (8, "5".to_owned()));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_that_becomes_something_else_parks_its_own_events_only() {
+    let bench = Bench::new("mat_changed").await;
+    bench.psql(
+        "CREATE FUNCTION keep(a lifestream.events, b lifestream.events) RETURNS lifestream.events LANGUAGE sql AS 'SELECT b';
+         CREATE FUNCTION steady(e lifestream.events) RETURNS void LANGUAGE sql AS '';
+         SELECT lifestream.add_projection('other.type', 'public.steady')",
+    );
+    let changes = [
+        "",
+        "CREATE FUNCTION changing(e lifestream.events) RETURNS SETOF void LANGUAGE sql AS ''",
+        "CREATE AGGREGATE changing(lifestream.events) (SFUNC = keep, STYPE = lifestream.events)",
+        "CREATE PROCEDURE changing(e lifestream.events) LANGUAGE sql AS ''",
+    ];
+    for (change, first) in changes.iter().zip((1..).step_by(7)) {
+        let at = |seq: i64| {
+            let event_type = if seq % 7 == 3 || seq % 7 == 6 { "note.created" } else { "other.type" };
+            event(seq, event_type, &format!("subject:{seq}"), "{}")
+        };
+        let done = |upto| {
+            let what = format!("{upto} are applied or parked after: {change}");
+            eventually(SOON, &what, || {
+                bench.count("lifestream.event_ingest_dedupe") + bench.count("lifestream.parked") == upto
+            });
+        };
+        bench.psql(
+            "CREATE FUNCTION changing(e lifestream.events) RETURNS void LANGUAGE sql AS '';
+             SELECT lifestream.add_projection('note.created', 'public.changing')",
+        );
+        let member = bench.start();
+        bench.produce(&[at(first)]);
+        done(first);
+        // While a member runs, and before one starts.
+        bench.psql(&format!("DROP ROUTINE changing; {change}"));
+        bench.produce(&[at(first + 1), at(first + 2), at(first + 3)]);
+        done(first + 3);
+        member.stop().await;
+        bench.produce(&[at(first + 4), at(first + 5), at(first + 6)]);
+        let member = bench.start();
+        done(first + 6);
+        member.stop().await;
+        bench.psql("DROP ROUTINE IF EXISTS changing(lifestream.events)");
+    }
+    assert_eq!(bench.psql("SELECT event_type, count(*) FROM lifestream.parked GROUP BY 1"), "note.created|8");
+}
