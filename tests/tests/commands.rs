@@ -94,6 +94,7 @@ fn wrong_settings_are_named_and_no_secret_is_shown() {
         refused.stderr
     );
     for (setting, value, command, words) in [
+        ("DATABASE_URL", wrong_password.as_str(), "status", "DATABASE_URL"),
         ("DATABASE_URL", "postgresql://who:not-the-secret@127.0.0.1:99999/x", "status", "DATABASE_URL"),
         ("DATABASE_URL", "postgresql://who:not-the-secret@127.0.0.1:99999/x", "bridge", "DATABASE_URL"),
         ("KAFKA_AUTH_METHOD", "scram-sha-256", "init", "KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD required"),
@@ -171,7 +172,7 @@ fn emit_tail_status_and_doctor_tell_what_is_there() {
     let id = pipeline.run(&["emit", "note.created", "note", "n-1", r#"{"text":"hello"}"#]);
     assert_eq!(id.trim(), pipeline.database.psql("SELECT id FROM lifestream.events"));
     let refused = run(&pipeline, &["emit", "note.created", "note", "n-1", "[1]"], &[], "");
-    assert_eq!(refused.status.code(), Some(1));
+    assert_eq!(refused.status.code(), FAILED);
     assert!(refused.stderr.contains("object"), "{}", refused.stderr);
 
     let up = pipeline.spawn(&["up"]);
@@ -186,7 +187,11 @@ fn emit_tail_status_and_doctor_tell_what_is_there() {
     let doctor = run(&pipeline, &["doctor"], &[], "");
     assert_eq!(doctor.status.code(), Some(0), "a healthy system: {}{}", doctor.stdout, doctor.stderr);
     assert_eq!(up.terminate().code(), Some(0));
-    // With nothing running there is something to look at.
+    let doctor = run(&pipeline, &["doctor"], &[], "");
+    assert_eq!(doctor.status.code(), Some(0), "stopped on purpose: {}", doctor.stdout);
+    assert!(doctor.stdout.contains("ended in good order"), "{}", doctor.stdout);
+    pipeline.run(&["reset", "--yes", "--topics"]);
     let doctor = run(&pipeline, &["doctor"], &[], "");
     assert_eq!(doctor.status.code(), LOOK, "{}", doctor.stdout);
+    assert!(doctor.stdout.contains("lifestream init"), "each finding with its fix: {}", doctor.stdout);
 }
