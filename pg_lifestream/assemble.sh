@@ -20,6 +20,12 @@ mkdir -p "$out"
         cat "$sql/$path"
     done < "$sql/install.order"
 } > "$out/.pg_lifestream.sql.$$"
+# CREATE EXTENSION reads it in the database's encoding, whichever that is.
+if LC_ALL=C grep -n '[^ -~]' "$out/.pg_lifestream.sql.$$" >&2; then
+    rm "$out/.pg_lifestream.sql.$$"
+    echo "$0: sql/ must be ASCII" >&2
+    exit 1
+fi
 mv "$out/.pg_lifestream.sql.$$" "$out/pg_lifestream--$version.sql"
 sed "s/@VERSION@/$version/" "$here/pg_lifestream.control.in" > "$out/.pg_lifestream.control.$$"
 mv "$out/.pg_lifestream.control.$$" "$out/pg_lifestream.control"

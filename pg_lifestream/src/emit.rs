@@ -64,7 +64,7 @@ fn emit_once(table: &mut Table, draft: &mut Draft, id: Id) -> Result<Id, Refusal
 
 fn same(found: Found, draft: &mut Draft, id: Id) -> Result<Id, Refusal> {
     let row = draft.row();
-    let is = |column, value: &str| row.octets(column).is_some_and(|octets| octets == value.as_bytes());
+    let is = |column, value: &[u8]| row.octets(column).is_some_and(|octets| octets == value);
     if is(Column::EventType, &found.event_type) && is(Column::SubjectId, &found.subject_id) {
         return Ok(id);
     }

@@ -37,7 +37,7 @@ pub enum Refusal {
     /// A client sets the flag.
     FlagGiven,
     /// The id is another event's.
-    IdTaken { id: Id, event_type: String, subject_id: String },
+    IdTaken { id: Id, event_type: Vec<u8>, subject_id: Vec<u8> },
     /// `expected_version` is not what the subject has.
     VersionUnmet { subject_id: Vec<u8>, expected: i64, actual: i64, or_more: bool },
     /// `expected_version` below 0.
@@ -184,11 +184,7 @@ impl Refusal {
             Self::IdTaken { id, event_type, subject_id } => words(
                 ERRCODE_UNIQUE_VIOLATION,
                 format!("event id {} belongs to another event", id::shown(&id)),
-                Some(format!(
-                    "That event is \"{}\" of \"{}\".",
-                    shown(event_type.as_bytes()),
-                    shown(subject_id.as_bytes())
-                )),
+                Some(format!("That event is \"{}\" of \"{}\".", shown(&event_type), shown(&subject_id))),
                 "An id may be emitted again only with its event_type and subject_id.",
             ),
             Self::VersionUnmet { subject_id, expected, actual, or_more } => words(

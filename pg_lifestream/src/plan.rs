@@ -131,22 +131,22 @@ impl Statement {
     }
 }
 
-/// A column (from 1) of the first row, as text.
-unsafe fn first_row(column: i32) -> String {
+/// A column (from 1) of the first row, as text in the database's encoding.
+unsafe fn first_row(column: i32) -> Vec<u8> {
     // SAFETY: called while a SELECT's result with at least one row is there.
     unsafe {
         let table = pg_sys::SPI_tuptable;
         let value = pg_sys::SPI_getvalue(*(*table).vals, (*table).tupdesc, column);
-        if value.is_null() { String::new() } else { CStr::from_ptr(value).to_string_lossy().into_owned() }
+        if value.is_null() { Vec::new() } else { CStr::from_ptr(value).to_bytes().to_vec() }
     }
 }
 
 /// An event as far as a repeated id is compared with it.
 pub struct Found {
     /// Its event_type.
-    pub event_type: String,
+    pub event_type: Vec<u8>,
     /// Its subject_id.
-    pub subject_id: String,
+    pub subject_id: Vec<u8>,
 }
 
 /// The event of that id, also one that this transaction's snapshot does not show yet.
@@ -164,7 +164,7 @@ pub fn count(owner: pg_sys::Oid, subject_id: &[u8], limit: i64) -> i64 {
     COUNT.with(|statement| {
         statement.run(owner, Sees::Latest, &mut [text::datum(subject_id), limit.into()], b"  ", |_| {
             // SAFETY: count gives one row.
-            unsafe { first_row(1) }.parse().unwrap_or(limit)
+            String::from_utf8_lossy(&unsafe { first_row(1) }).parse().unwrap_or(limit)
         })
     })
 }

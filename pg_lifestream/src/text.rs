@@ -32,10 +32,12 @@ pub fn datum(octets: &[u8]) -> pg_sys::Datum {
     }
 }
 
-/// For messages: the text as UTF-8, shortened.
+/// For messages, which are in the database's encoding: the text, shortened; ASCII where the encoding is not Rust's.
 pub fn shown(octets: &[u8]) -> String {
     const LONGEST: usize = 200;
-    let text = String::from_utf8_lossy(octets);
+    // SAFETY: reads a setting of the database.
+    let is_utf8 = unsafe { pg_sys::GetDatabaseEncoding() } == pg_sys::pg_enc::PG_UTF8 as i32;
+    let text = if is_utf8 { String::from_utf8_lossy(octets) } else { octets.escape_ascii().to_string().into() };
     if text.chars().count() <= LONGEST {
         return text.into_owned();
     }

@@ -1,4 +1,4 @@
--- `SELECT emit_event(…)` from any client, where a schema public exists: the same declaration and C symbol, no wrapper.
+-- `SELECT emit_event(...)` from any client, where a schema public exists: the same declaration and C symbol, no wrapper.
 DO $$
 BEGIN
     IF EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'public') THEN

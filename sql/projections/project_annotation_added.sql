@@ -1,4 +1,4 @@
--- annotation.added {text, …}: put to any subject; needs nothing of its payload, which is kept whole.
+-- annotation.added {text, ...}: put to any subject; needs nothing of its payload, which is kept whole.
 CREATE FUNCTION lifestream.project_annotation_added(e lifestream.events) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE

@@ -1,4 +1,4 @@
--- todo.created {title, …}: the newest counts; the whole payload is kept.
+-- todo.created {title, ...}: the newest counts; the whole payload is kept.
 CREATE FUNCTION lifestream.project_todo_created(e lifestream.events) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
