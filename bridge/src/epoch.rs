@@ -21,6 +21,9 @@ use crate::start::{self, Epoch};
 use crate::tracker::Tracker;
 use crate::{lease, row};
 
+/// At its end, an epoch waits this long for PostgreSQL to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// What one epoch tells the next.
 #[derive(Debug)]
 pub struct Carry {
@@ -58,7 +61,7 @@ pub async fn run(
     carry.outage.over();
     let Epoch { keeper, reader, sender, saver, tracker, parking, topic } = epoch;
     let closing = CancellationToken::new();
-    let saving = tokio::spawn(saver.run(closing.clone()));
+    let mut saving = tokio::spawn(saver.run(closing.clone()));
     let (batches, incoming) = mpsc::channel(1);
     let reading = tokio::spawn(read(
         reader,
@@ -77,7 +80,9 @@ pub async fn run(
     }
     closing.cancel();
     // A saver that hangs on a dead connection is not waited for: its statement is fenced by the epoch.
-    let _ = tokio::time::timeout(Duration::from_secs(5), saving).await;
+    if tokio::time::timeout(PATIENCE, &mut saving).await.is_err() {
+        saving.abort();
+    }
     let Publisher { keeper, sender, tracker, .. } = publisher;
     let fault = tracker.take_fault();
     if let Some(BridgeError::Refused { .. }) = fault {
@@ -88,7 +93,10 @@ pub async fn run(
     match fault {
         Some(fault) => Err(fault),
         None => {
-            lease::release(&keeper).await?;
+            // A server that hangs must not keep the process: the end of the session frees the lease as well.
+            if let Ok(released) = tokio::time::timeout(PATIENCE, lease::release(&keeper)).await {
+                released?;
+            }
             ended
         }
     }

@@ -31,8 +31,6 @@ const END_HOLDER: &str = "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_ca
 pub struct Saved {
     /// Larger than any before; names this holder in every write.
     pub epoch: i64,
-    /// When the lease ends, by this process's monotonic clock: from before the database was asked.
-    pub deadline: Instant,
     /// What the previous epoch saved; `None` before the first.
     pub previous: Option<Previous>,
 }
@@ -65,11 +63,10 @@ pub async fn take(session: &Session, holder: &str) -> Result<Saved, BridgeError>
     let client = &session.client;
     let mut waiting = false;
     loop {
-        let asked = Instant::now();
         let locked: bool =
             client.query_one("SELECT pg_catalog.pg_try_advisory_lock($1)", &[&LOCK]).await?.try_get(0)?;
         if locked {
-            return claim(client, holder, asked).await;
+            return claim(client, holder).await;
         }
         let current = client
             .query_opt(
@@ -93,7 +90,7 @@ pub async fn take(session: &Session, holder: &str) -> Result<Saved, BridgeError>
     }
 }
 
-async fn claim(client: &Client, holder: &str, asked: Instant) -> Result<Saved, BridgeError> {
+async fn claim(client: &Client, holder: &str) -> Result<Saved, BridgeError> {
     let row = client
         .query_opt(
             "UPDATE lifestream.bridge_progress \
@@ -103,14 +100,12 @@ async fn claim(client: &Client, holder: &str, asked: Instant) -> Result<Saved, B
             &[&holder, &LEASE.as_secs_f64()],
         )
         .await?;
-    let deadline = asked + LEASE;
     let Some(row) = row else {
         // The first epoch of all: its row is written when the start procedure knows the topic.
-        return Ok(Saved { epoch: 1, deadline, previous: None });
+        return Ok(Saved { epoch: 1, previous: None });
     };
     Ok(Saved {
         epoch: row.try_get(0)?,
-        deadline,
         previous: Some(Previous {
             database_identity: row.try_get(1)?,
             timeline: row.try_get(2)?,
@@ -122,6 +117,31 @@ async fn claim(client: &Client, holder: &str, asked: Instant) -> Result<Saved, B
             closed: row.try_get(8)?,
         }),
     })
+}
+
+/// Renews the lease. Returns when it ends then, by this process's monotonic clock: from before the database was asked.
+///
+/// `None` if there is no row of this epoch: another bridge took over, or this is the first epoch, before its row is written.
+pub async fn renew(client: &Client, epoch: i64) -> Result<Option<Instant>, BridgeError> {
+    let asked = Instant::now();
+    let renewed = client
+        .execute(
+            "UPDATE lifestream.bridge_progress \
+             SET lease_until = pg_catalog.clock_timestamp() + pg_catalog.make_interval(secs => $2) WHERE epoch = $1",
+            &[&epoch, &LEASE.as_secs_f64()],
+        )
+        .await?;
+    Ok((renewed > 0).then(|| asked + LEASE))
+}
+
+/// Renews for as long as the start procedure takes; ends only with a fault. A lost lease shows in what it writes.
+pub async fn keep(client: &Client, epoch: i64) -> BridgeError {
+    loop {
+        tokio::time::sleep(RENEWAL).await;
+        if let Err(fault) = renew(client, epoch).await {
+            return fault;
+        }
+    }
 }
 
 /// Gives the lease up, so that a standby need not wait.

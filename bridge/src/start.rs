@@ -61,35 +61,63 @@ pub async fn procedure(settings: &Settings, kafka: &Kafka, pace: Pace) -> Result
     describe(kafka, &topic).await?;
     let keeper = postgres::connect(&settings.postgres, "bridge").await?;
     let identity = fitness::check(&keeper.client).await?;
-    let Saved { epoch, deadline, previous } = lease::take(&keeper, &holder()).await?;
-    let info = describe(kafka, &topic).await?;
-    let ends = kafka.offsets(&topic, info.partitions).await?;
-    let origin = origin(previous, &identity, &topic, &info, &ends);
-
-    let tracker = Arc::new(Tracker::new(origin.watermark, vec![0; ends.len()]));
-    let sender = Sender::new(kafka, topic.clone(), pace, Arc::clone(&tracker))?;
-    let (offsets, found) = if origin.reconcile {
-        reconcile(kafka, &topic, &sender, epoch, &origin.offsets, &ends).await?
-    } else {
-        (ends.iter().map(|(_, high)| *high).collect(), HashSet::new())
-    };
-    tracker.start_offsets(&offsets);
-    let begun =
-        Begin { epoch, identity: &identity, topic: &topic, topic_id: &info.id, offsets: &offsets, found: &found };
-    begun.write(&keeper.client, &origin).await?;
-
+    let Saved { epoch, previous } = lease::take(&keeper, &holder()).await?;
     let listener = postgres::connect(&settings.postgres, "bridge").await?;
     // Before the first look: whatever commits after this is announced, whatever committed before is seen.
     listener.client.batch_execute(&format!("LISTEN {}", channels::EMITTED)).await?;
-    let (parking, parked) = Parking::load(&keeper.client, epoch).await?;
-    let known = flagged_above(&keeper.client, origin.watermark).await? | parked;
+    // What follows reads as much as an outage left behind: a standby that took over meanwhile would begin again.
+    let (origin, begun) = tokio::select! {
+        begun = begin(kafka, pace, &topic, &keeper.client, &identity, epoch, previous) => begun?,
+        fault = lease::keep(&listener.client, epoch) => return Err(fault),
+    };
+    let Begun { partitions, tracker, sender, parking, known } = begun;
     let own = vec![backend(&keeper.client).await?, backend(&listener.client).await?];
     let batch = settings.bridge.batch_size;
     let reader = Reader::new(listener, own, origin.watermark, known, batch, Arc::clone(&tracker)).await?;
     let keeper = Arc::new(keeper.client);
+    let deadline = lease::renew(&keeper, epoch).await?.ok_or(BridgeError::Fenced(epoch))?;
     let saver = Saver::new(Arc::clone(&keeper), epoch, deadline, Arc::clone(&tracker)).await?;
-    tracing::info!(epoch, topic, partitions = info.partitions, watermark = origin.watermark, "publishing");
+    tracing::info!(epoch, topic, partitions, watermark = origin.watermark, "publishing");
     Ok(Epoch { keeper, reader, sender, saver, tracker, parking, topic })
+}
+
+/// What the steps between lease and first look leave.
+struct Begun {
+    partitions: i32,
+    tracker: Arc<Tracker>,
+    sender: Sender,
+    parking: Parking,
+    known: RoaringTreemap,
+}
+
+/// Reconciles with the topic, and writes the row of the new epoch.
+async fn begin(
+    kafka: &Kafka,
+    pace: Pace,
+    topic: &str,
+    client: &Client,
+    identity: &fitness::Identity,
+    epoch: i64,
+    previous: Option<Previous>,
+) -> Result<(Origin, Begun), BridgeError> {
+    let info = describe(kafka, topic).await?;
+    let ends = kafka.offsets(topic, info.partitions).await?;
+    let origin = origin(previous, identity, topic, &info, &ends);
+
+    let tracker = Arc::new(Tracker::new(origin.watermark, vec![0; ends.len()]));
+    let sender = Sender::new(kafka, topic.to_owned(), pace, Arc::clone(&tracker))?;
+    let (offsets, found) = if origin.reconcile {
+        reconcile(kafka, topic, &sender, epoch, &origin.offsets, &ends).await?
+    } else {
+        (ends.iter().map(|(_, high)| *high).collect(), HashSet::new())
+    };
+    tracker.start_offsets(&offsets);
+    Begin { epoch, identity, topic, topic_id: &info.id, offsets: &offsets, found: &found }
+        .write(client, &origin)
+        .await?;
+    let (parking, parked) = Parking::load(client, epoch).await?;
+    let known = flagged_above(client, origin.watermark).await? | parked;
+    Ok((origin, Begun { partitions: info.partitions, tracker, sender, parking, known }))
 }
 
 async fn describe(kafka: &Kafka, topic: &str) -> Result<TopicInfo, BridgeError> {
@@ -155,7 +183,9 @@ fn origin(
     let mut offsets = previous.offsets;
     // Partitions that were added since may hold records of ours from their first one on.
     offsets.resize(ends.len(), 0);
-    let mut reconcile = !previous.closed;
+    // Closed, yet not the end of the topic: a crash, a promotion or a copy brought back the row of an older epoch, and
+    // what was published since lacks its flag. (Or somebody else writes to the topic, which costs a reading.)
+    let mut reconcile = !previous.closed || offsets.iter().zip(ends).any(|(saved, (_, high))| saved != high);
     for (partition, (saved, (low, high))) in offsets.iter_mut().zip(ends).enumerate() {
         if *saved > *high {
             tracing::error!(
@@ -279,5 +309,52 @@ impl Begin<'_> {
             );
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lifestream_envelope::kafka::TopicInfo;
+
+    use super::*;
+
+    fn start(offsets: &[i64], closed: bool, ends: &[(i64, i64)]) -> Origin {
+        let previous = Previous {
+            database_identity: "d".into(),
+            timeline: 1,
+            watermark: 7,
+            high: 9,
+            topic: "events.raw".into(),
+            topic_id: "t".into(),
+            offsets: offsets.to_vec(),
+            closed,
+        };
+        let identity = fitness::Identity { database: "d".into(), timeline: 1, last_seq: 9 };
+        let partitions = i32::try_from(ends.len()).unwrap_or(0);
+        let info = TopicInfo { id: "t".into(), partitions };
+        origin(Some(previous), &identity, "events.raw", &info, ends)
+    }
+
+    #[test]
+    fn a_topic_that_ends_where_the_last_epoch_closed_is_not_read_back() {
+        assert!(!start(&[5, 6], true, &[(0, 5), (2, 6)]).reconcile);
+        // A new partition that nobody wrote to.
+        assert!(!start(&[5], true, &[(0, 5), (0, 0)]).reconcile);
+        assert!(start(&[5, 6], false, &[(0, 5), (2, 6)]).reconcile);
+    }
+
+    #[test]
+    fn a_topic_that_goes_on_behind_a_closed_epoch_is_read_back() {
+        let origin = start(&[5, 6], true, &[(0, 5), (2, 8)]);
+        assert!(origin.reconcile);
+        assert_eq!(origin.offsets, [5, 6]);
+        assert_eq!((origin.watermark, origin.high), (7, 9));
+    }
+
+    #[test]
+    fn a_topic_that_lost_its_end_is_read_from_its_first_record() {
+        let origin = start(&[9], true, &[(2, 8)]);
+        assert!(origin.reconcile);
+        assert_eq!(origin.offsets, [2]);
     }
 }

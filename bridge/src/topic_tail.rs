@@ -41,6 +41,8 @@ pub fn event_ids(kafka: &Kafka, topic: &str, stretches: &[Stretch]) -> Result<Ha
     let mut config = kafka.consumer_config("bridge-start");
     // The group only satisfies librdkafka: partitions are assigned by hand and nothing is committed.
     config.set("enable.partition.eof", "false").set("fetch.wait.max.ms", "20");
+    // Ours are in no transaction: somebody else's open one must not hide them.
+    config.set("isolation.level", "read_uncommitted");
     let consumer: BaseConsumer<Watch> = config.create_with_context(Watch::default()).map_err(BridgeError::Delivery)?;
     let mut assignment = TopicPartitionList::new();
     for stretch in &open {

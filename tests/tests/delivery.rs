@@ -188,6 +188,50 @@ fn an_ordinary_restart_sends_nothing_twice_and_writes_no_marker() {
     }
 }
 
+/// A crash with `synchronous_commit` off, a promotion or a snapshot may bring back the row of an epoch that had closed.
+#[test]
+fn progress_that_went_back_to_a_closed_epoch_sends_nothing_twice() {
+    let pipeline = pipeline("older_progress");
+    let emit = || pipeline.database.psql("SELECT lifestream.emit_event('note.created', 'note', 'n', '{}')");
+    emit();
+    pipeline.run(&["bridge", "--until-idle"]);
+    pipeline.database.psql("CREATE TABLE older AS TABLE lifestream.bridge_progress");
+    emit();
+    pipeline.run(&["bridge", "--until-idle"]);
+    pipeline.database.psql(
+        "UPDATE lifestream.bridge_progress p SET watermark = o.watermark, high = o.high, offsets = o.offsets, closed = o.closed \
+         FROM older o; \
+         UPDATE lifestream.events SET published_to_kafka = false WHERE seq > (SELECT high FROM older)",
+    );
+    pipeline.run(&["bridge", "--until-idle"]);
+    assert_eq!(unpublished(&pipeline.database), 0);
+    assert_eq!(pipeline.events().len(), 2);
+}
+
+#[test]
+fn a_start_that_takes_longer_than_the_lease_keeps_it() {
+    let pipeline = pipeline("slow_start");
+    pipeline.run(&["bridge", "--until-idle"]);
+    pipeline.database.psql("SELECT lifestream.emit_event('note.created', 'note', 'n', '{}')");
+    std::thread::scope(|scope| {
+        // The start procedure waits for this lock, as it would read for long after a long outage.
+        scope.spawn(|| {
+            pipeline
+                .database
+                .psql("BEGIN; LOCK TABLE lifestream.events IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(20); COMMIT");
+        });
+        let locked = "SELECT count(*) FROM pg_locks WHERE relation = 'lifestream.events'::regclass AND mode = 'AccessExclusiveLock'";
+        eventually(SOON, "the table is locked", || pipeline.database.psql(locked) == "1");
+        let bridges = [pipeline.spawn(&["bridge"]), pipeline.spawn(&["bridge"])];
+        eventually(SOON, "one publishes", || bridges.iter().any(|bridge| bridge.log().contains("publishing")));
+        eventually(SOON, "the event has its flag", || unpublished(&pipeline.database) == 0);
+        for bridge in bridges {
+            assert!(!bridge.log().contains("WARN"), "a slow start is no outage:\n{}", bridge.log());
+            assert_eq!(bridge.terminate().code(), Some(0));
+        }
+    });
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kill_9_again_and_again_loses_nothing_and_sends_nothing_twice() {
     let pipeline = pipeline("kill_9");
