@@ -232,6 +232,38 @@ fn a_start_that_takes_longer_than_the_lease_keeps_it() {
     });
 }
 
+#[test]
+fn a_server_that_does_not_answer_holds_up_no_end_and_a_second_signal_leaves_at_once() {
+    let pipeline = pipeline("two_signals");
+    let bridges = [pipeline.spawn(&["bridge"]), pipeline.spawn(&["bridge"])];
+    eventually(SOON, "one publishes", || bridges.iter().any(|bridge| bridge.log().contains("publishing")));
+    eventually(SOON, "one stands by", || bridges.iter().any(|bridge| bridge.log().contains("standing by")));
+    let [mut first, mut second] = bridges;
+    if second.log().contains("publishing") {
+        std::mem::swap(&mut first, &mut second);
+    }
+    // Nothing to drain: a bridge that stands by goes with the first signal.
+    assert_eq!(second.terminate().code(), Some(0));
+    let lock = "BEGIN; LOCK TABLE lifestream.bridge_progress IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(14); COMMIT";
+    let locked = "SELECT count(*) FROM pg_locks WHERE relation = 'lifestream.bridge_progress'::regclass AND mode = 'AccessExclusiveLock' AND granted";
+    std::thread::scope(|scope| {
+        scope.spawn(|| pipeline.database.psql(lock));
+        eventually(SOON, "the progress is locked", || pipeline.database.psql(locked) == "1");
+        first.signal("INT");
+        assert_eq!(first.wait(Duration::from_secs(12)).code(), Some(0), "the first signal drains, but not for ever");
+    });
+    let third = pipeline.spawn(&["bridge"]);
+    eventually(SOON, "it publishes", || third.log().contains("publishing"));
+    std::thread::scope(|scope| {
+        scope.spawn(|| pipeline.database.psql(&lock.replace("14", "4")));
+        eventually(SOON, "the progress is locked", || pipeline.database.psql(locked) == "1");
+        third.signal("INT");
+        eventually(SOON, "it drains", || third.log().contains("once more to leave at once"));
+        third.signal("INT");
+        assert_eq!(third.wait(Duration::from_secs(2)).code(), Some(130));
+    });
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kill_9_again_and_again_loses_nothing_and_sends_nothing_twice() {
     let pipeline = pipeline("kill_9");
