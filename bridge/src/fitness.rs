@@ -16,9 +16,12 @@ pub struct Identity {
 }
 
 /// Numbers must rise by one, each drawn by the statement that uses it, and all rows must be in this one table: the
-/// gaps between numbers are what tells that something is still to come.
+/// gaps between numbers are what tells that something is still to come. The guards must fire for replicated rows too
+/// (`pg_restore --disable-triggers` leaves them enabled for others only).
 const QUERY: &str = "SELECT pg_catalog.pg_is_in_recovery(), \
          s.seqcache = 1 AND s.seqincrement = 1 AND NOT s.seqcycle, \
+         3 = (SELECT count(*) FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND t.tgenabled = 'A' \
+              AND t.tgname IN ('a_guard_event', 'a_refuse_change', 'a_refuse_delete')), \
          c.relkind = 'r' AND NOT EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE c.oid IN (i.inhparent, i.inhrelid)), \
          lifestream.database_identity(), \
          (SELECT timeline_id FROM pg_catalog.pg_control_checkpoint()), \
@@ -48,8 +51,13 @@ pub async fn check(client: &Client) -> Result<Identity, BridgeError> {
     }
     if !row.try_get::<_, bool>(2)? {
         return Err(BridgeError::Unfit(
+            "the guards of lifestream.events are not enabled for every writer; put them back: ALTER TABLE lifestream.events ENABLE ALWAYS TRIGGER a_guard_event, ENABLE ALWAYS TRIGGER a_refuse_change, ENABLE ALWAYS TRIGGER a_refuse_delete".into(),
+        ));
+    }
+    if !row.try_get::<_, bool>(3)? {
+        return Err(BridgeError::Unfit(
             "lifestream.events must be a plain table without parents or children: rows elsewhere would never be published".into(),
         ));
     }
-    Ok(Identity { database: row.try_get(3)?, timeline: row.try_get(4)?, last_seq: row.try_get(5)? })
+    Ok(Identity { database: row.try_get(4)?, timeline: row.try_get(5)?, last_seq: row.try_get(6)? })
 }

@@ -76,7 +76,12 @@ fn utf8(octets: &[u8]) -> Vec<u8> {
 /// The URL as the WHATWG standard serialises it, less its fragment and tracking parameters; the rest of the query keeps
 /// its order and its octets.
 fn normalize(given: &[u8]) -> Result<Url, Refusal> {
+    /// Eight times what browsers and servers take; parsing cannot be interrupted.
+    const MOST_OCTETS: usize = 64 * 1024;
     let refused = |problem: String| Refusal::Url { value: given.to_vec(), problem };
+    if given.len() > MOST_OCTETS {
+        return Err(refused(format!("it has {} octets, more than {MOST_OCTETS}", given.len())));
+    }
     let text = std::str::from_utf8(given).map_err(|error| refused(error.to_string()))?;
     let mut url = Url::parse(text).map_err(|error| refused(error.to_string()))?;
     if !matches!(url.scheme(), "http" | "https") {

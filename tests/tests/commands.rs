@@ -86,13 +86,6 @@ fn wrong_settings_are_named_and_no_secret_is_shown() {
     let pipeline = new("wrong_settings");
     let port = pipeline.database.postgres.port();
     let wrong_password = format!("postgresql://postgres:not-the-secret@127.0.0.1:{port}/{}", pipeline.database.name);
-    let refused = run(&pipeline, &["status"], &[("DATABASE_URL", &wrong_password)], "");
-    assert_eq!(refused.status.code(), FAILED);
-    assert!(
-        refused.stderr.contains("DATABASE_URL") && !refused.stderr.contains("not-the-secret"),
-        "{}",
-        refused.stderr
-    );
     for (setting, value, command, words) in [
         ("DATABASE_URL", wrong_password.as_str(), "status", "DATABASE_URL"),
         ("DATABASE_URL", "postgresql://who:not-the-secret@127.0.0.1:99999/x", "status", "DATABASE_URL"),

@@ -441,6 +441,11 @@ fn an_unfit_database_or_topic_is_refused_with_what_to_do() {
             "ALTER SEQUENCE lifestream.events_seq_seq CACHE 1",
             "CACHE 1 INCREMENT 1 NO CYCLE",
         ),
+        (
+            "ALTER TABLE lifestream.events ENABLE TRIGGER a_guard_event",
+            "ALTER TABLE lifestream.events ENABLE ALWAYS TRIGGER a_guard_event",
+            "ENABLE ALWAYS TRIGGER a_guard_event",
+        ),
         ("CREATE TABLE child () INHERITS (lifestream.events)", "DROP TABLE child", "plain table"),
     ] {
         pipeline.database.psql(break_it);

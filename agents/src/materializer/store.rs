@@ -74,6 +74,10 @@ pub struct Store {
     topic: String,
 }
 
+/// A batch that takes longer is halved, as one that fails, until the event is found that takes so long.
+const LIMIT: &str =
+    "SELECT set_config('statement_timeout', '60s', false) WHERE current_setting('statement_timeout') = '0'";
+
 impl Store {
     /// Connects and prepares.
     ///
@@ -84,6 +88,8 @@ impl Store {
         // A commit that a crash of the server takes back takes state and offsets back together: its records are
         // applied again. So no batch waits for the disk. JIT costs more than it gives on these statements.
         session.client.batch_execute("SET synchronous_commit = off; SET jit = off").await?;
+        // A projection that loops must not stop the others for ever; a limit of the role's or the database's own counts.
+        session.client.batch_execute(LIMIT).await?;
         let listen = format!("LISTEN {}; LISTEN {}", super::PROJECTIONS, super::PARKED);
         session.client.batch_execute(&listen).await?;
         let plan = Plan::load(&session.client).await?;

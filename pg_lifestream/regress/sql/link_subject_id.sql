@@ -31,6 +31,7 @@ SELECT url, is_link(url, hashed) FROM (VALUES
 -- refused
 SELECT attempt(format('SELECT lifestream.link_subject_id(%L)', url)) FROM unnest(ARRAY['', 'example.org/a', '/a', 'ftp://example.org/', 'mailto:a@example.org', 'javascript:alert(1)',
     'https://', 'http://a b/', 'https://example.org:99999/', 'http://[::1', 'https://exa<mple.org/', 'https://' || repeat('a', 300)]) url;
+SELECT attempt($$SELECT lifestream.link_subject_id('https://example.org/' || repeat('a', 70000))$$);
 SELECT lifestream.link_subject_id(NULL) IS NULL, lifestream.link_subject_id('https://example.org', NULL) IS NULL;
 SELECT provolatile, proisstrict, proparallel FROM pg_proc WHERE oid = 'lifestream.link_subject_id'::regproc;
 -- it can be a generated column

@@ -148,3 +148,28 @@ async fn another_tenants_event_parks() {
     assert_eq!(bench.count("lifestream.link_content"), 0);
     assert!(bench.psql("SELECT error FROM lifestream.parked").contains("belongs to tenant \"a\""));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_projection_that_never_ends_parks_its_event_and_the_others_go_on() {
+    let bench = Bench::new("mat_endless").await;
+    // The limit that an administrator sets counts; without one the member brings its own.
+    bench.psql(
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET statement_timeout = 300', current_database()); END $$",
+    );
+    bench.psql(
+        "CREATE FUNCTION public.endless(e lifestream.events) RETURNS void LANGUAGE plpgsql AS \
+             $$ BEGIN WHILE e.subject_id = 'loop' LOOP NULL; END LOOP; END $$; \
+         SELECT lifestream.add_projection('test.endless', 'public.endless')",
+    );
+    bench.produce(&[
+        link(1, "link:a"),
+        event(2, "test.endless", "fine", "{}"),
+        event(3, "test.endless", "loop", "{}"),
+        event(4, "test.endless", "fine", "{}"),
+        link(5, "link:b"),
+    ]);
+    bench.settle().await;
+    assert_eq!(bench.psql("SELECT string_agg(seq::text, ' ') FROM lifestream.parked"), "3");
+    assert_eq!(bench.count("lifestream.event_ingest_dedupe"), 4);
+    assert_eq!(bench.count("lifestream.links"), 2);
+}
