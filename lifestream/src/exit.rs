@@ -1,5 +1,6 @@
 //! Exit codes, and how a failure is told.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use lifestream_agents::materializer::MaterializerError;
@@ -50,7 +51,8 @@ pub fn failed(error: &anyhow::Error) -> ExitCode {
     {
         return ExitCode::SUCCESS;
     }
-    eprintln!("error: {}", message(error));
+    // The exit code says it too, should nobody read stderr any more.
+    let _ = writeln!(std::io::stderr(), "error: {}", message(error));
     ExitCode::from(if is_setting(error) { 78 } else { 1 })
 }
 

@@ -36,6 +36,8 @@ pub fn init(global: &Global, part: bool) {
         .with_writer(std::io::stderr)
         .with_ansi(color)
         .with_target(false)
+        // It would tell stderr that stderr is gone, and panic.
+        .log_internal_errors(false)
         .init();
 }
 

@@ -19,8 +19,8 @@ pub fn on_signals() -> anyhow::Result<CancellationToken> {
             }
         };
         next().await;
-        tracing::info!("finishing what is under way; once more to leave at once");
         drain.cancel();
+        tracing::info!("finishing what is under way; once more to leave at once");
         next().await;
         std::process::exit(130);
     });

@@ -159,3 +159,33 @@ fn a_reader_that_goes_away_is_no_failure() {
     let output = Command::new("bash").args(["-o", "pipefail", "-c", &script]).output().unwrap();
     assert!(!stderr(&output).contains("panic"), "{}", stderr(&output));
 }
+
+#[test]
+fn a_signal_ends_a_part_whose_log_nobody_reads_any_more() {
+    use std::io::{BufRead, BufReader};
+    use std::time::{Duration, Instant};
+
+    let mut bridge = Command::new(env!("CARGO_BIN_EXE_lifestream"))
+        .args(["--database-url", "postgres://u@127.0.0.1:1/x", "--brokers", "127.0.0.1:1", "bridge"])
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    // Dropped behind its first line, as `lifestream bridge 2>&1 | head -1` does.
+    BufReader::new(bridge.stderr.take().unwrap()).read_line(&mut line).unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    Command::new("kill").args(["-s", "INT", &bridge.id().to_string()]).status().unwrap();
+    let start = Instant::now();
+    let status = loop {
+        if let Some(status) = bridge.try_wait().unwrap() {
+            break status;
+        }
+        if start.elapsed() > Duration::from_secs(10) {
+            bridge.kill().unwrap();
+            bridge.wait().unwrap();
+            panic!("it did not end");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert_eq!(status.code(), Some(0));
+}
