@@ -61,16 +61,11 @@ pub async fn run(
     carry.outage.over();
     let Epoch { keeper, reader, sender, saver, tracker, parking, topic } = epoch;
     let closing = CancellationToken::new();
-    let mut saving = tokio::spawn(saver.run(closing.clone()));
+    let saving = saver.run(closing.clone());
+    let mut saving = tokio::spawn(vital(Arc::clone(&tracker), saving));
     let (batches, incoming) = mpsc::channel(1);
-    let reading = tokio::spawn(read(
-        reader,
-        batches,
-        Arc::clone(&tracker),
-        shutdown.clone(),
-        settings.bridge.poll_interval,
-        until,
-    ));
+    let reading = read(reader, batches, Arc::clone(&tracker), shutdown.clone(), settings.bridge.poll_interval, until);
+    let reading = tokio::spawn(vital(Arc::clone(&tracker), reading));
 
     let mut publisher = Publisher { keeper, sender, tracker, parking, topic };
     let ended = publisher.run(incoming, carry).await;
@@ -100,6 +95,20 @@ pub async fn run(
             ended
         }
     }
+}
+
+/// Runs one of the epoch's tasks: if it panics, the epoch ends instead of going on without it.
+async fn vital(tracker: Arc<Tracker>, task: impl Future<Output = ()>) {
+    struct Watch(Arc<Tracker>);
+    impl Drop for Watch {
+        fn drop(&mut self) {
+            if std::thread::panicking() {
+                self.0.fail(BridgeError::Panicked);
+            }
+        }
+    }
+    let _watch = Watch(tracker);
+    task.await;
 }
 
 /// Looks until shutdown, or until nothing is left. A fault goes to the tracker.
@@ -207,5 +216,18 @@ impl Publisher {
         self.parking.park(&self.keeper, &self.topic, event, error).await?;
         self.tracker.settle(&std::iter::once(event.seq.cast_unsigned()).collect());
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_task_that_panics_ends_the_epoch() {
+        let tracker = Arc::new(Tracker::new(0, vec![0]));
+        let task = tokio::spawn(vital(Arc::clone(&tracker), async { panic!("a bug") }));
+        assert!(task.await.is_err());
+        assert!(matches!(tracker.take_fault(), Some(BridgeError::Panicked)));
     }
 }

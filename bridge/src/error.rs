@@ -38,6 +38,9 @@ pub enum BridgeError {
     /// `events.raw` is missing.
     #[error("topic {0} does not exist: run `lifestream init` (KAFKA_BROKERS and KAFKA_TOPIC_PREFIX say where)")]
     TopicMissing(String),
+    /// A task of the epoch panicked; its words are above in the log.
+    #[error("a task of the bridge failed by a bug of ours")]
+    Panicked,
     /// The database is a standby.
     #[error("DATABASE_URL leads to a standby, which is read-only: waiting until it is promoted")]
     Standby,
@@ -59,6 +62,7 @@ impl BridgeError {
             | Self::Stalled
             | Self::Fenced(_)
             | Self::LeaseExpired
+            | Self::Panicked
             | Self::Standby
             | Self::TopicMissing(_) => false,
         }
