@@ -39,7 +39,7 @@ BEGIN
     ON CONFLICT ON CONSTRAINT projections_pkey DO UPDATE SET tables = excluded.tables;
     PERFORM pg_notify('lifestream_projections', '');
     RAISE NOTICE '% sees every "%" that is materialized from now on', called.name, event_type
-        USING HINT = 'lifestream rebuild gives it the past.';
+        USING HINT = 'lifestream reset applies all events anew, the past ones too.';
 END $$;
 COMMENT ON FUNCTION lifestream.add_projection(text, regproc, regclass[]) IS
     'Registers f(lifestream.events) returns void for an event type; tables: those that it writes, named unqualified in its body';

@@ -42,7 +42,7 @@ impl Member<'_> {
                             topic = self.topic,
                             partition,
                             offset = at,
-                            "first record that is left: `lifestream rebuild` applies the events before it"
+                            "first record that is left: `lifestream reset` applies all events anew, those before it too"
                         );
                     }
                     store.begin_partition(partition, at, &topic.id).await?;
