@@ -1,3 +1,16 @@
-//! What consumes `events.raw` and the work topics: the materializer, which derives state.
+//! What consumes `events.raw` and the work topics: the router turns facts into tasks, agents do the tasks and emit new
+//! facts, the materializer derives state.
 
+pub mod catalog;
+pub mod enricher;
+pub mod fetcher;
 pub mod materializer;
+pub mod publisher;
+pub mod router;
+pub mod runner;
+
+mod database;
+mod error;
+
+pub use database::Database;
+pub use error::AgentError;

@@ -18,6 +18,17 @@ pub fn result_id(group: &str, work_id: Uuid) -> Uuid {
     derive(&format!("result|{group}|{work_id}"))
 }
 
+/// The id of the `work.dead_lettered` that ends a work message: UUIDv5 of `dead|<work id>`.
+pub fn dead_letter_id(work_id: Uuid) -> Uuid {
+    derive(&format!("dead|{work_id}"))
+}
+
+/// The id of the `work.dead_lettered` for a record that is no work message: UUIDv5 of
+/// `malformed|<group>|<topic>|<partition>|<offset>`.
+pub fn malformed_id(group: &str, topic: &str, partition: i32, offset: i64) -> Uuid {
+    derive(&format!("malformed|{group}|{topic}|{partition}|{offset}"))
+}
+
 /// The id of an imported event: UUIDv5 of `import|<what identifies it>`, so that importing again adds nothing.
 ///
 /// A bookmark is identified by its subject id, a line of JSON by its text.

@@ -12,6 +12,7 @@ pub mod outage;
 pub mod postgres;
 pub mod settings;
 pub mod topics;
+pub mod work;
 
 /// How long a part works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

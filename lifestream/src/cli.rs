@@ -86,6 +86,19 @@ pub enum Command {
         before_help = "Examples:\n  lifestream materializer\n  lifestream materializer --group materializer-v2 --until-idle"
     )]
     Materializer(MaterializerOptions),
+    /// Run the router: turn events into work for agents
+    #[command(
+        before_help = "Examples:\n  lifestream router\n  lifestream router --until-idle     route what is there, then end"
+    )]
+    Router(RouterOptions),
+    /// Run an agent: do work and emit what comes of it
+    #[command(
+        before_help = "Examples:\n  lifestream agent fetcher\n  lifestream agent fetcher --group fetcher-agent-v3     fetch everything that Kafka retains anew"
+    )]
+    Agent(AgentOptions),
+    /// Run the gateway: take events and links over HTTP
+    #[command(before_help = "Examples:\n  lifestream gateway --listen 127.0.0.1:8080 --tokens-file tokens")]
+    Gateway(GatewayOptions),
     /// Run every part in this process
     #[command(
         before_help = "Examples:\n  lifestream up\n  lifestream up --until-idle         work off what is there, then end"
@@ -138,7 +151,10 @@ pub enum Command {
 impl Command {
     /// Whether it runs until it is told to stop.
     pub fn is_part(&self) -> bool {
-        matches!(self, Self::Bridge(_) | Self::Materializer(_) | Self::Up(_))
+        matches!(
+            self,
+            Self::Bridge(_) | Self::Materializer(_) | Self::Router(_) | Self::Agent(_) | Self::Gateway(_) | Self::Up(_)
+        )
     }
 }
 
@@ -174,7 +190,7 @@ pub struct UpOptions {
 /// When a part ends.
 #[derive(Debug, Args)]
 pub struct UntilOptions {
-    /// End once all that is in Kafka is applied
+    /// End once all that is in Kafka is worked off
     #[arg(long)]
     pub until_idle: bool,
 }
@@ -201,6 +217,53 @@ impl From<MaterializerOptions> for lifestream_agents::materializer::Options {
     fn from(options: MaterializerOptions) -> Self {
         Self { group: options.group, ..Self::default() }
     }
+}
+
+/// Options of `router`.
+#[derive(Debug, Args)]
+pub struct RouterOptions {
+    /// When it ends.
+    #[command(flatten)]
+    pub until: UntilOptions,
+    /// Consumer group; a new one routes everything that Kafka retains anew
+    #[arg(long, default_value = groups::ROUTER)]
+    pub group: String,
+}
+
+/// Options of `agent`.
+#[derive(Debug, Args)]
+pub struct AgentOptions {
+    /// Which one
+    #[arg(value_enum)]
+    pub agent: AgentName,
+    /// When it ends.
+    #[command(flatten)]
+    pub until: UntilOptions,
+    /// Consumer group [default: the agent's own]; a new one does all work that Kafka retains anew
+    #[arg(long)]
+    pub group: Option<String>,
+}
+
+/// The agents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AgentName {
+    /// Fetches links
+    Fetcher,
+    /// Tags and summarises fetched links
+    Enricher,
+    /// Publishes enriched links as feeds and a site
+    Publisher,
+}
+
+/// Options of `gateway`.
+#[derive(Debug, Args)]
+pub struct GatewayOptions {
+    /// Setting LIFESTREAM_GATEWAY_LISTEN
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Option<String>,
+    /// Setting LIFESTREAM_GATEWAY_TOKENS_FILE
+    #[arg(long, value_name = "FILE")]
+    pub tokens_file: Option<String>,
 }
 
 /// Options of `init`.

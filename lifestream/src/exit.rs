@@ -3,11 +3,13 @@
 use std::io::Write;
 use std::process::ExitCode;
 
+use lifestream_agents::AgentError;
 use lifestream_agents::materializer::MaterializerError;
 use lifestream_bridge::BridgeError;
 use lifestream_envelope::kafka::KafkaError;
 use lifestream_envelope::postgres::PostgresError;
 use lifestream_envelope::settings::SettingsError;
+use lifestream_gateway::GatewayError;
 
 /// Each code and when it comes: shown by `--help`, and in `docs/commands.md`.
 pub const CODES: &[(u8, &str)] = &[
@@ -82,6 +84,8 @@ fn is_setting(error: &anyhow::Error) -> bool {
         cause.is::<SettingsError>()
             || cause.downcast_ref::<PostgresError>().is_some_and(PostgresError::is_setting)
             || cause.downcast_ref::<KafkaError>().is_some_and(KafkaError::is_setting)
+            || cause.downcast_ref::<AgentError>().is_some_and(AgentError::is_setting)
+            || cause.downcast_ref::<GatewayError>().is_some_and(GatewayError::is_setting)
             || matches!(cause.downcast_ref(), Some(BridgeError::Postgres(e)) if e.is_setting())
             || matches!(cause.downcast_ref(), Some(BridgeError::Kafka(e)) if e.is_setting())
             || matches!(cause.downcast_ref(), Some(MaterializerError::Postgres(e)) if e.is_setting())

@@ -27,6 +27,10 @@ pub fn settings(cli: &Cli) -> anyhow::Result<BTreeMap<String, String>> {
         put("LIFESTREAM_BATCH_SIZE", options.batch_size.clone());
         put("LIFESTREAM_POLL_INTERVAL", options.poll_interval.clone());
     }
+    if let Command::Gateway(options) = &cli.command {
+        put("LIFESTREAM_GATEWAY_LISTEN", options.listen.clone());
+        put("LIFESTREAM_GATEWAY_TOKENS_FILE", options.tokens_file.clone());
+    }
     if let Command::Init(options) = &cli.command {
         put("KAFKA_REPLICATION_FACTOR", options.replication_factor.clone());
     }

@@ -54,6 +54,9 @@ async fn run(command: Command, settings: Settings) -> anyhow::Result<Outcome> {
     match command {
         Command::Bridge(options) => parts::bridge(settings, options.until(), shutdown).await,
         Command::Materializer(options) => parts::materializer(settings, options, shutdown).await,
+        Command::Router(options) => parts::router(settings, options, shutdown).await,
+        Command::Agent(options) => parts::agent(settings, options, shutdown).await,
+        Command::Gateway(_) => parts::gateway(settings, shutdown).await,
         Command::Up(options) => parts::up(settings, options, shutdown).await,
         // A chore has nothing to drain: the first signal ends it, and a transaction under way is rolled back.
         chore => tokio::select! {

@@ -1,7 +1,10 @@
 //! Runs the parts: alone, or all in one process.
 
 use anyhow::Context;
-use lifestream_agents::materializer;
+use lifestream_agents::enricher::Enricher;
+use lifestream_agents::fetcher::Fetcher;
+use lifestream_agents::publisher::Publisher;
+use lifestream_agents::{materializer, router, runner};
 use lifestream_envelope::Until;
 use lifestream_envelope::postgres::PostgresError;
 use lifestream_envelope::settings::Settings;
@@ -9,7 +12,7 @@ use lifestream_envelope::settings::keys::Section;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::{MaterializerOptions, UpOptions};
+use crate::cli::{AgentName, AgentOptions, MaterializerOptions, RouterOptions, UpOptions};
 use crate::exit::Outcome;
 
 /// Publishes.
@@ -34,6 +37,46 @@ pub async fn materializer(
     announce("materializer", &settings, &[Section::Postgres, Section::Kafka])?;
     let until = options.until.until();
     materializer::run(&settings, options.into(), shutdown, until).await?;
+    Ok(Outcome::Done)
+}
+
+/// Turns facts into work.
+///
+/// # Errors
+/// What the router cannot help.
+pub async fn router(
+    settings: Settings,
+    options: RouterOptions,
+    shutdown: CancellationToken,
+) -> anyhow::Result<Outcome> {
+    announce("router", &settings, &[Section::Postgres, Section::Kafka, Section::Agents])?;
+    router::run(&settings, router::Options { group: options.group }, shutdown, options.until.until()).await?;
+    Ok(Outcome::Done)
+}
+
+/// Does one type of work.
+///
+/// # Errors
+/// What the agent cannot help.
+pub async fn agent(settings: Settings, options: AgentOptions, shutdown: CancellationToken) -> anyhow::Result<Outcome> {
+    announce("agent", &settings, &[Section::Postgres, Section::Kafka, Section::Agents])?;
+    let until = options.until.until();
+    let own = runner::Options { group: options.group };
+    match options.agent {
+        AgentName::Fetcher => runner::run(&settings, Fetcher::new(&settings)?, own, shutdown, until).await?,
+        AgentName::Enricher => runner::run(&settings, Enricher::new(&settings)?, own, shutdown, until).await?,
+        AgentName::Publisher => runner::run(&settings, Publisher::new(&settings)?, own, shutdown, until).await?,
+    }
+    Ok(Outcome::Done)
+}
+
+/// Takes events over HTTP.
+///
+/// # Errors
+/// What the gateway cannot help.
+pub async fn gateway(settings: Settings, shutdown: CancellationToken) -> anyhow::Result<Outcome> {
+    announce("gateway", &settings, &[Section::Postgres, Section::Http])?;
+    lifestream_gateway::run(&settings, shutdown).await?;
     Ok(Outcome::Done)
 }
 

@@ -26,6 +26,7 @@ use lifestream_envelope::{Until, backoff};
 use tokio_util::sync::CancellationToken;
 
 pub use error::MaterializerError;
+pub use fault::describe;
 pub use options::Options;
 
 use member::Member;

@@ -31,6 +31,10 @@ pub struct Settings {
     pub kafka: KafkaSettings,
     /// The bridge.
     pub bridge: BridgeSettings,
+    /// Router and agents.
+    pub agents: AgentSettings,
+    /// The gateway.
+    pub gateway: GatewaySettings,
     described: Vec<Described>,
 }
 
@@ -100,6 +104,53 @@ pub struct BridgeSettings {
     pub poll_interval: Duration,
 }
 
+/// Router and agents.
+#[derive(Debug, Clone)]
+pub struct AgentSettings {
+    /// `LIFESTREAM_RETRY_BASE`, `_FACTOR`, `_CAP`.
+    pub retry: RetrySettings,
+    /// `LIFESTREAM_FETCH_ALLOW`: `host:port`, where the host may begin with `*.`.
+    pub fetch_allow: Vec<String>,
+    /// `LIFESTREAM_FETCH_INTERVAL`.
+    pub fetch_interval: Duration,
+    /// `OPENAI_API_KEY`.
+    pub openai_api_key: Option<Secret>,
+    /// `OPENAI_BASE_URL`.
+    pub openai_base_url: Option<String>,
+    /// `OPENAI_MODEL`.
+    pub openai_model: Option<String>,
+    /// `LIFESTREAM_FEED_DIR`.
+    pub feed_dir: Option<PathBuf>,
+    /// `LIFESTREAM_FEED_URL`.
+    pub feed_url: Option<String>,
+    /// `LIFESTREAM_FEED_TITLE`.
+    pub feed_title: String,
+    /// `LIFESTREAM_WEBHOOK_URL`.
+    pub webhook_url: Option<String>,
+    /// `LIFESTREAM_WEBHOOK_SECRET`.
+    pub webhook_secret: Option<Secret>,
+}
+
+/// How long work waits before it is tried again.
+#[derive(Debug, Clone, Copy)]
+pub struct RetrySettings {
+    /// After the first attempt.
+    pub base: Duration,
+    /// By how much it grows with each attempt, at least 1.
+    pub factor: f64,
+    /// The longest.
+    pub cap: Duration,
+}
+
+/// The gateway.
+#[derive(Debug, Clone)]
+pub struct GatewaySettings {
+    /// `LIFESTREAM_GATEWAY_LISTEN`.
+    pub listen: std::net::SocketAddr,
+    /// `LIFESTREAM_GATEWAY_TOKENS_FILE`.
+    pub tokens_file: Option<PathBuf>,
+}
+
 /// A setting as it is shown to people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Described {
@@ -145,6 +196,11 @@ impl Settings {
                 batch_size: values.integer("LIFESTREAM_BATCH_SIZE"),
                 poll_interval: values.duration("LIFESTREAM_POLL_INTERVAL"),
             },
+            agents: values.agents(),
+            gateway: GatewaySettings {
+                listen: values.words("LIFESTREAM_GATEWAY_LISTEN").parse().unwrap_or(values::NOWHERE),
+                tokens_file: values.path("LIFESTREAM_GATEWAY_TOKENS_FILE"),
+            },
             described: values.described(),
         })
     }
@@ -184,6 +240,26 @@ impl Values {
 
     fn duration(&self, name: &'static str) -> Duration {
         values::duration(&self.words(name)).unwrap_or_default()
+    }
+
+    fn agents(&self) -> AgentSettings {
+        AgentSettings {
+            retry: RetrySettings {
+                base: self.duration("LIFESTREAM_RETRY_BASE"),
+                factor: self.words("LIFESTREAM_RETRY_FACTOR").parse().unwrap_or(1.0),
+                cap: self.duration("LIFESTREAM_RETRY_CAP"),
+            },
+            fetch_allow: values::list(&self.words("LIFESTREAM_FETCH_ALLOW")),
+            fetch_interval: self.duration("LIFESTREAM_FETCH_INTERVAL"),
+            openai_api_key: self.text("OPENAI_API_KEY").map(Secret::new),
+            openai_base_url: self.text("OPENAI_BASE_URL"),
+            openai_model: self.text("OPENAI_MODEL"),
+            feed_dir: self.path("LIFESTREAM_FEED_DIR"),
+            feed_url: self.text("LIFESTREAM_FEED_URL"),
+            feed_title: self.words("LIFESTREAM_FEED_TITLE"),
+            webhook_url: self.text("LIFESTREAM_WEBHOOK_URL"),
+            webhook_secret: self.text("LIFESTREAM_WEBHOOK_SECRET").map(Secret::new),
+        }
     }
 
     fn kafka(&self) -> KafkaSettings {

@@ -84,6 +84,14 @@ pub fn boolean(value: &str) -> Option<bool> {
     }
 }
 
+/// Where nobody listens: port 0 of the loopback interface.
+pub const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+
+/// Texts separated by commas, without blanks and empty ones.
+pub fn list(value: &str) -> Vec<String> {
+    value.split(',').map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned).collect()
+}
+
 /// A whole number and its unit; at least a millisecond, at most a year.
 pub fn duration(value: &str) -> Option<Duration> {
     let digits = value.bytes().take_while(u8::is_ascii_digit).count();

@@ -28,8 +28,12 @@ pub async fn run(command: Command, settings: &Settings, shutdown: &CancellationT
         Command::Doctor(options) => doctor::run(settings, options.json).await,
         Command::Tail(options) => tail::run(settings, options, shutdown).await,
         Command::Topics(options) => topics::run(settings, options.json).await,
-        Command::Bridge(_) | Command::Materializer(_) | Command::Up(_) | Command::Completions { .. } => {
-            Ok(Outcome::Done)
-        }
+        Command::Bridge(_)
+        | Command::Materializer(_)
+        | Command::Router(_)
+        | Command::Agent(_)
+        | Command::Gateway(_)
+        | Command::Up(_)
+        | Command::Completions { .. } => Ok(Outcome::Done),
     }
 }

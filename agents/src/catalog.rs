@@ -1,0 +1,1 @@
+//! The catalog of known tags, on the compacted topic `tags.catalog`.

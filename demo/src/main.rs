@@ -1,0 +1,2 @@
+//! The demo site's server.
+fn main() {}
