@@ -11,6 +11,7 @@ pub mod kafka;
 pub mod outage;
 pub mod postgres;
 pub mod settings;
+pub mod tls;
 pub mod topics;
 pub mod work;
 

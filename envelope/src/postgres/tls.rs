@@ -14,24 +14,22 @@ use super::error::Failure;
 
 /// Trusts `sslrootcert` if given, else the system's roots.
 pub fn connector(config: &Config, root_certificate: Option<&Path>) -> Result<MakeRustlsConnect, Failure> {
-    let mut roots = RootCertStore::empty();
-    match root_certificate {
+    let roots = match root_certificate {
         Some(path) => {
             let unreadable = |error: &dyn std::fmt::Display| {
                 Failure::RootCertificate(format!("sslrootcert {}: {error}", path.display()))
             };
+            let mut roots = RootCertStore::empty();
             for certificate in CertificateDer::pem_file_iter(path).map_err(|error| unreadable(&error))? {
                 roots.add(certificate.map_err(|error| unreadable(&error))?).map_err(|error| unreadable(&error))?;
             }
             if roots.is_empty() {
                 return Err(unreadable(&"holds no certificate"));
             }
+            roots
         }
-        None => {
-            // Some of the system's roots may be of a kind that rustls does not take.
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        }
-    }
+        None => crate::tls::system_roots(),
+    };
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut tls = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
