@@ -6,6 +6,7 @@
 
 mod append_only;
 mod check;
+mod derived;
 mod draft;
 mod emit;
 mod emit_many;

@@ -49,7 +49,7 @@ unsafe fn link_subject_id(fcinfo: pg_sys::FunctionCallInfo) -> Answer {
     // SAFETY: the function is strict and takes two texts.
     let [url, tenant] = unsafe {
         let arguments = arguments(fcinfo);
-        [arguments[0].value, arguments[1].value].map(|datum| utf8(text::octets(datum)))
+        [arguments[0].value, arguments[1].value].map(|datum| text::utf8(text::octets(datum)))
     };
     let link = normalize(&url)?;
     let mut hash = Sha256::new();
@@ -61,16 +61,6 @@ unsafe fn link_subject_id(fcinfo: pg_sys::FunctionCallInfo) -> Answer {
         subject_id.push_str(&format!("{octet:02x}"));
     }
     Ok(Some(text::datum(subject_id.as_bytes())))
-}
-
-/// In UTF-8 whatever the database's encoding, so that an id is the same everywhere.
-fn utf8(octets: &[u8]) -> Vec<u8> {
-    // SAFETY: the octets are in the server's encoding; what is returned is as given, or a new C string.
-    unsafe {
-        let given = octets.as_ptr().cast_mut().cast();
-        let converted = pg_sys::pg_server_to_any(given, octets.len() as i32, pg_sys::pg_enc::PG_UTF8 as i32);
-        if converted == given { octets.to_vec() } else { std::ffi::CStr::from_ptr(converted).to_bytes().to_vec() }
-    }
 }
 
 /// The URL as the WHATWG standard serialises it, less its fragment and tracking parameters; the rest of the query keeps

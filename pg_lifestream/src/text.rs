@@ -32,6 +32,16 @@ pub fn datum(octets: &[u8]) -> pg_sys::Datum {
     }
 }
 
+/// In UTF-8 whatever the database's encoding, so that an id is the same everywhere.
+pub fn utf8(octets: &[u8]) -> Vec<u8> {
+    // SAFETY: the octets are in the server's encoding; what is returned is as given, or a new C string.
+    unsafe {
+        let given = octets.as_ptr().cast_mut().cast();
+        let converted = pg_sys::pg_server_to_any(given, octets.len() as i32, pg_sys::pg_enc::PG_UTF8 as i32);
+        if converted == given { octets.to_vec() } else { std::ffi::CStr::from_ptr(converted).to_bytes().to_vec() }
+    }
+}
+
 /// For messages, which are in the database's encoding: the text, shortened; ASCII where the encoding is not Rust's.
 pub fn shown(octets: &[u8]) -> String {
     const LONGEST: usize = 200;

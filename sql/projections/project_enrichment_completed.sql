@@ -1,4 +1,4 @@
--- enrichment.completed {tags, summary, topic, model}: the newest counts; its tags replace those of an older enrichment
+-- enrichment.completed {tags, summary, topic, model, text_digest}: the newest counts; its tags replace those of an older enrichment
 -- and touch none that a person gave.
 CREATE FUNCTION lifestream.project_enrichment_completed(e lifestream.events) RETURNS void
 LANGUAGE plpgsql AS $$
@@ -7,6 +7,8 @@ DECLARE
     given_summary text := lifestream.payload_text(e.payload, 'summary', false, e.id);
     given_topic text := lifestream.payload_text(e.payload, 'topic', false, e.id);
     given_model text := lifestream.payload_text(e.payload, 'model', false, e.id);
+    given_digest text := lifestream.payload_text(e.payload, 'text_digest', false, e.id);
+    has_rules boolean;
     owner text;
     raised boolean;
 BEGIN
@@ -15,17 +17,27 @@ BEGIN
             USING ERRCODE = 'not_null_violation', DETAIL = format('Payload: %s', left(e.payload::text, 500));
     END IF;
     owner := lifestream.check_tenant(e.subject_id, e.tenant_id, e.id);
-    INSERT INTO link_metadata AS m (subject_id, tenant_id, summary, topic, model, enriched_at, seq)
-    VALUES (e.subject_id, e.tenant_id, given_summary, given_topic, given_model, e.occurred_at, e.seq)
+    INSERT INTO link_metadata AS m (subject_id, tenant_id, summary, topic, model, text_digest, enriched_at, seq)
+    VALUES (e.subject_id, e.tenant_id, given_summary, given_topic, given_model, given_digest, e.occurred_at, e.seq)
     ON CONFLICT (subject_id) DO UPDATE SET
-        summary = excluded.summary, topic = excluded.topic, model = excluded.model,
+        summary = excluded.summary, topic = excluded.topic, model = excluded.model, text_digest = excluded.text_digest,
         enriched_at = excluded.enriched_at, seq = excluded.seq
     WHERE excluded.seq >= m.seq;
     IF FOUND THEN
-        DELETE FROM tags WHERE subject_id = e.subject_id AND origin = 'enricher' AND tag <> ALL (given_tags);
-        INSERT INTO tags AS t (subject_id, tag, origin, tenant_id, seq)
-        SELECT e.subject_id, given, 'enricher', e.tenant_id, e.seq FROM unnest(given_tags) AS given
-        ON CONFLICT (subject_id, tag, origin) DO UPDATE SET seq = excluded.seq WHERE excluded.seq > t.seq;
+        has_rules := lifestream.hold_tag_rules(e.tenant_id);
+        DELETE FROM tag_uses WHERE subject_id = e.subject_id AND origin = 'enricher' AND tag <> ALL (given_tags);
+        INSERT INTO tag_uses AS u (subject_id, tag, origin, tenant_id, first_seq, last_seq)
+        SELECT e.subject_id, given, 'enricher', e.tenant_id, e.seq, e.seq FROM unnest(given_tags) AS given
+        ON CONFLICT (subject_id, tag, origin) DO UPDATE SET first_seq = excluded.first_seq, last_seq = excluded.last_seq
+        WHERE excluded.last_seq > u.last_seq;
+        IF has_rules THEN
+            PERFORM lifestream.settle_tags(e.tenant_id, ARRAY[e.subject_id]);
+        ELSE
+            DELETE FROM tags WHERE subject_id = e.subject_id AND origin = 'enricher' AND tag <> ALL (given_tags);
+            INSERT INTO tags AS t (subject_id, tag, origin, tenant_id, seq)
+            SELECT e.subject_id, given, 'enricher', e.tenant_id, e.seq FROM unnest(given_tags) AS given
+            ON CONFLICT (subject_id, tag, origin) DO UPDATE SET seq = excluded.seq WHERE excluded.seq > t.seq;
+        END IF;
     END IF;
     INSERT INTO publish_state AS p (subject_id, tenant_id, status, ready_at, enriched_seq)
     VALUES (e.subject_id, e.tenant_id, 'ready', e.occurred_at, e.seq)

@@ -10,8 +10,9 @@ BEGIN
     INSERT INTO publish_state AS p (subject_id, tenant_id, status, url, published_at, published_seq)
     VALUES (e.subject_id, e.tenant_id, 'published', given_url, e.occurred_at, e.seq)
     ON CONFLICT (subject_id) DO UPDATE SET
-        status = 'published',
-        url = CASE WHEN excluded.published_seq >= coalesce(p.published_seq, 0) THEN excluded.url ELSE p.url END,
+        status = lifestream.publish_status(greatest(p.published_seq, excluded.published_seq), p.retracted_seq),
+        url = CASE WHEN excluded.published_seq < coalesce(p.published_seq, 0) THEN p.url
+                   WHEN excluded.published_seq > coalesce(p.retracted_seq, 0) THEN excluded.url END,
         published_at = CASE WHEN excluded.published_seq >= coalesce(p.published_seq, 0) THEN excluded.published_at ELSE p.published_at END,
         published_seq = greatest(p.published_seq, excluded.published_seq)
     RETURNING p.tenant_id INTO owner;

@@ -1,4 +1,4 @@
--- work.failed {work_message, error, agent, permanent}: one failed attempt. Casts of the work message raise 22P02, which parks.
+-- work.failed {work_message, error, agent, permanent, not_before}: one failed attempt. Casts of the work message raise 22P02, which parks.
 CREATE FUNCTION lifestream.project_work_failed(e lifestream.events) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -31,5 +31,9 @@ BEGIN
         error = excluded.error, permanent = excluded.permanent, failed_at = excluded.failed_at, event_id = excluded.event_id,
         seq = excluded.seq, work_message = excluded.work_message
     WHERE excluded.seq >= w.seq;
+    -- It may be known already that the work was given up.
+    UPDATE dead_letters d SET attempts = lifestream.failed_attempts(d.subject_id, d.work_type, d.triggered_by_event_id, d.attempt)
+    WHERE d.subject_id = e.subject_id AND d.work_type = message ->> 'work_type' AND d.attempt >= given_attempt::integer
+        AND d.triggered_by_event_id = lifestream.payload_uuid(message, 'triggered_by_event_id');
 END $$;
 COMMENT ON FUNCTION lifestream.project_work_failed(lifestream.events) IS 'Projection of work.failed';

@@ -5,9 +5,11 @@ CREATE TABLE lifestream.link_metadata (
     summary     text,
     topic       text,
     model       text,
+    text_digest text,
     enriched_at timestamptz NOT NULL,
     seq         bigint      NOT NULL
 ) WITH (fillfactor = 90);
 COMMENT ON TABLE lifestream.link_metadata IS 'Summary and topic of links, from the newest enrichment; its tags are in tags (origin enricher)';
 COMMENT ON COLUMN lifestream.link_metadata.model IS 'what made it: the name of a language model, or of the local method';
+COMMENT ON COLUMN lifestream.link_metadata.text_digest IS 'sha256 (hex) of the text that it was made of: the same text need not be enriched again';
 COMMENT ON COLUMN lifestream.link_metadata.enriched_at IS 'occurred_at of the newest enrichment';

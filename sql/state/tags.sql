@@ -1,4 +1,4 @@
--- Tags of subjects. A tag given by a person and found by enrichment as well is two rows: each origin owns its own.
+-- Tags of subjects, after merging and dropping. A tag given by a person and found by enrichment as well is two rows: each origin owns its own.
 -- No CHECK and no generated column: PostgreSQL parses each anew for every statement, a fifth of a projection's time.
 CREATE TABLE lifestream.tags (
     subject_id text   NOT NULL,

@@ -22,6 +22,17 @@ WITH head AS MATERIALIZED (
            string_agg(o.error, '; ' ORDER BY o.partition) AS error
     FROM lifestream.kafka_offsets o LEFT JOIN lifestream.bridge_progress b ON b.topic = o.topic
     GROUP BY o.consumer_group
+), paused AS (
+    SELECT c.consumer_group, string_agg(format('%s is %s: %s', c.lane, c.state, coalesce(c.last_error, 'no error given')), '; '
+                                        ORDER BY c.changed_at DESC, c.lane) AS error
+    FROM lifestream.circuits c WHERE c.state <> 'slow' GROUP BY c.consumer_group
+), reported AS (
+    SELECT p.stage, p.consumer_group, sum(greatest(p.high - p.committed, 0)) AS backlog,
+           min(p.oldest_at) FILTER (WHERE p.high > p.committed) AS oldest,
+           sum(CASE WHEN p.updated_at > now() - interval '15 s' THEN p.rate ELSE 0 END) AS rate,
+           max(p.updated_at) AS updated_at,
+           string_agg(DISTINCT p.error, '; ') AS error
+    FROM lifestream.consumer_progress p GROUP BY p.stage, p.consumer_group
 )
 SELECT 'bridge' AS stage, NULL::text AS consumer_group, u.backlog, now() - u.oldest AS oldest_age,
        NULL::double precision AS rate, coalesce(s.parked, 0) AS parked, s.error AS last_error,
@@ -30,11 +41,23 @@ FROM unpublished u LEFT JOIN set_aside s ON s.stage = 'bridge'
 UNION ALL
 SELECT 'materializer', c.consumer_group, c.backlog::bigint, CASE WHEN c.backlog > 0 THEN now() - c.oldest END,
        c.rate::double precision, coalesce(s.parked, 0), coalesce(c.error, s.error), c.updated_at
-FROM consumed c LEFT JOIN set_aside s ON s.stage = 'materializer' AND s.consumer_group = c.consumer_group;
+FROM consumed c LEFT JOIN set_aside s ON s.stage = 'materializer' AND s.consumer_group = c.consumer_group
+UNION ALL
+SELECT r.stage, r.consumer_group, r.backlog::bigint, CASE WHEN r.backlog > 0 THEN now() - r.oldest END,
+       r.rate::double precision, 0, coalesce(p.error, r.error), r.updated_at
+FROM reported r LEFT JOIN paused p USING (consumer_group)
+UNION ALL
+SELECT 'retries', NULL, count(*), now() - min(q.queued_at), NULL, 0,
+       (SELECT w.work_message ->> 'last_error' FROM lifestream.pending_retries w ORDER BY w.not_before LIMIT 1), max(q.queued_at)
+FROM lifestream.pending_retries q
+UNION ALL
+SELECT 'dead_letters', NULL, count(*), now() - min(d.failed_at), NULL, 0,
+       (SELECT l.error FROM lifestream.dead_letters l WHERE l.status = 'open' ORDER BY l.failed_at DESC LIMIT 1), max(d.failed_at)
+FROM lifestream.dead_letters d WHERE d.status = 'open';
 COMMENT ON VIEW lifestream.pipeline_status IS 'Where the pipeline stands: one row for each stage (and consumer group)';
-COMMENT ON COLUMN lifestream.pipeline_status.backlog IS 'bridge: unpublished events (estimated beyond 10,000); materializer: records that are in Kafka, as far as the bridge has recorded, and not applied';
-COMMENT ON COLUMN lifestream.pipeline_status.oldest_age IS 'bridge: of the oldest unpublished event; materializer: of the last event applied in the partition that is furthest behind, so at least as old as the oldest that waits; null with no backlog';
+COMMENT ON COLUMN lifestream.pipeline_status.backlog IS 'bridge: unpublished events (estimated beyond 10,000); materializer: records that are in Kafka, as far as the bridge has recorded, and not applied; router and agents: records of their topic that are not done; retries: work that waits for its time; dead_letters: those that are open';
+COMMENT ON COLUMN lifestream.pipeline_status.oldest_age IS 'bridge: of the oldest unpublished event; materializer: of the last event applied in the partition that is furthest behind, so at least as old as the oldest that waits; router and agents: of the oldest record not done; retries, dead_letters: since the oldest of them failed; null with no backlog';
 COMMENT ON COLUMN lifestream.pipeline_status.rate IS 'records a second over the last seconds of work, 0 when idle; null where it is not measured';
 COMMENT ON COLUMN lifestream.pipeline_status.parked IS 'rows in lifestream.parked';
-COMMENT ON COLUMN lifestream.pipeline_status.last_error IS 'what holds the stage up, else the error of the event parked last';
+COMMENT ON COLUMN lifestream.pipeline_status.last_error IS 'what holds the stage up, such as a host or API that is paused, else the error of the event parked last';
 COMMENT ON COLUMN lifestream.pipeline_status.updated_at IS 'when the stage last recorded progress';

@@ -21,6 +21,7 @@ const BATCH: i64 = 20_000;
 const FORGET: &[(&str, &str)] = &[
     ("DELETE FROM lifestream.event_ingest_dedupe", "events that consumers had taken in"),
     ("DELETE FROM lifestream.kafka_offsets", "offsets"),
+    ("DELETE FROM lifestream.consumer_progress", "rows of the router's and the agents' progress"),
     // Those that wait for another first.
     ("DELETE FROM lifestream.parked WHERE behind IS NOT NULL", "events parked behind another"),
     ("DELETE FROM lifestream.parked", "parked events"),
