@@ -1,13 +1,16 @@
 //! The catalog of known tags, on the compacted topic `tags.catalog`.
 //!
 //! The topic has one partition, and a group would give it to one member only. So whoever needs the catalog reads it by
-//! itself, from its first record and beside any group ([`Reader`]).
+//! itself, from its first record and beside any group ([`Reader`]). The router writes what it lacks ([`Writer`]).
 
 mod reader;
 mod record;
+mod topic;
+mod writer;
 
 pub use reader::Reader;
 pub use record::{Value, key};
+pub use writer::Writer;
 
 use std::collections::BTreeMap;
 
@@ -34,7 +37,8 @@ impl Catalog {
     pub fn apply(&mut self, key: Option<&[u8]>, value: Option<&[u8]>) -> Result<(), String> {
         let key = key.ok_or("it has no key")?;
         let key = std::str::from_utf8(key).map_err(|error| format!("key: {error}"))?;
-        let Some(value) = value else {
+        // Some tools cannot write null.
+        let Some(value) = value.filter(|value| !value.is_empty()) else {
             self.tags.remove(key);
             return Ok(());
         };

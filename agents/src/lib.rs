@@ -11,6 +11,7 @@ pub mod runner;
 
 mod database;
 mod error;
+mod producer;
 
 pub use database::Database;
 pub use error::AgentError;
