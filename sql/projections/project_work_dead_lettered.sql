@@ -6,7 +6,8 @@ DECLARE
     message jsonb := e.payload -> 'work_message';
     given_error text := lifestream.payload_text(e.payload, 'error', true, e.id);
     given_agent text := lifestream.payload_text(e.payload, 'agent', false, e.id);
-    given_type text := coalesce(message ->> 'work_type', substring(message ->> 'topic' FROM 'work\.([a-z0-9._-]+)$'));
+    given_type text := CASE WHEN jsonb_typeof(message -> 'work_type') = 'string' THEN message ->> 'work_type'
+                            ELSE substring(message ->> 'topic' FROM 'work\.([a-z0-9._-]+)$') END;
     given_trigger uuid := lifestream.payload_uuid(message, 'triggered_by_event_id');
     given_attempt integer;
     given_time timestamptz := e.occurred_at;

@@ -1,6 +1,8 @@
--- Emits what was decided about a dead letter, under an id derived from both: decided twice, it is one fact.
+-- Emits what was decided about a dead letter, under an id derived from both: decided twice, it is one fact. Tenant and
+-- correlation are the letter's, whatever the session's defaults are.
 CREATE FUNCTION lifestream.decide_dead_letter(letter lifestream.dead_letters, event_type text, decision text, payload jsonb) RETURNS uuid
-LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql SET search_path = pg_catalog, pg_temp SET lifestream.tenant_id = '' SET lifestream.correlation_id = ''
+SET lifestream.traceparent = '' AS $$
     SELECT lifestream.emit_event(
         event_type, 'work', letter.subject_id, payload,
         id => lifestream.derived_id(decision || '|' || letter.id),

@@ -26,7 +26,7 @@ DECLARE
     name text; part text; whole text := '';
 BEGIN
     FOREACH name IN ARRAY ARRAY['subjects', 'links', 'tags', 'link_content', 'link_metadata', 'publish_state', 'work_attempts',
-                                'temperature_readings', 'temperature_latest', 'todos', 'annotations'] LOOP
+                                'temperature_readings', 'temperature_latest', 'todos', 'annotations', 'tag_uses', 'tag_rules', 'dead_letters'] LOOP
         EXECUTE format('SELECT coalesce(string_agg(t::text, E''\n'' ORDER BY t::text), '''') FROM lifestream.%I t', name) INTO part;
         whole := whole || name || E'\n' || part || E'\n';
     END LOOP;
@@ -45,6 +45,9 @@ CREATE FUNCTION public.forget() RETURNS void LANGUAGE sql AS $$
     DELETE FROM lifestream.temperature_latest;
     DELETE FROM lifestream.todos;
     DELETE FROM lifestream.annotations;
+    DELETE FROM lifestream.tag_uses;
+    DELETE FROM lifestream.tag_rules;
+    DELETE FROM lifestream.dead_letters;
 $$;
 
 -- In how many different states all orders of these events end; each event is applied twice on its way.
