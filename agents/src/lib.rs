@@ -2,6 +2,7 @@
 //! facts, the materializer derives state.
 
 pub mod catalog;
+pub mod consumer;
 pub mod enricher;
 pub mod fetcher;
 pub mod materializer;

@@ -4,6 +4,7 @@
 pub mod backoff;
 pub mod channels;
 pub mod event;
+pub mod failpoint;
 pub mod groups;
 pub mod headers;
 pub mod ids;

@@ -18,7 +18,6 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::sync::CancellationToken;
 
 use super::batch::Hand;
-use super::consumer::{News, Reports, leave, subscribe};
 use super::error::MaterializerError;
 use super::fault::{self, Fault};
 use super::options::Options;
@@ -27,6 +26,7 @@ use super::positions::{Place, Positions};
 use super::projections::Plan;
 use super::record::Record;
 use super::store::Store;
+use crate::consumer::{News, Reports, leave, subscribe};
 
 /// How often committed offsets are told to Kafka, for tools that show lag.
 const TELL_KAFKA: Duration = Duration::from_secs(1);
@@ -104,7 +104,7 @@ impl<'a> Member<'a> {
     /// # Errors
     /// What needs another consumer, or cannot be helped at all.
     pub async fn work(&mut self, shutdown: &CancellationToken) -> Result<(), MaterializerError> {
-        let (consumer, mut news) = subscribe(self.kafka, &self.options.group, &self.topic)?;
+        let (consumer, mut news) = subscribe(self.kafka, &self.options.group, &self.topic, None)?;
         let ended = self.consume(&consumer, &mut news, shutdown).await;
         self.tell_kafka(&consumer);
         leave(consumer).await;
@@ -152,10 +152,12 @@ impl<'a> Member<'a> {
                 tracing::info!(topic = self.topic, ?partitions, "partitions assigned");
                 self.assigned = Some(partitions);
             }
-            News::Revoked => {
+            News::Revoked { .. } => {
                 tracing::debug!("partitions revoked");
                 self.assigned = None;
             }
+            // Kafka's copy of the offsets is for tools; the next commit holds them too.
+            News::Uncommitted => return,
             News::Trouble(trouble) => return self.broker.down(&trouble),
         }
         self.unsettle();

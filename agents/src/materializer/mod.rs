@@ -7,7 +7,6 @@
 //! own fault and what will pass is decided in [`fault`], where a member may begin in [`start`].
 
 mod batch;
-mod consumer;
 mod error;
 mod fault;
 mod member;

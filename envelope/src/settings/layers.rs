@@ -77,7 +77,7 @@ impl Values {
                     }
                 }
                 Meaning::Property(property) => self.add_property(name, property, text, layer)?,
-                Meaning::ConfigFile => {}
+                Meaning::ReadElsewhere => {}
                 Meaning::Nothing if layer.ours || name.starts_with("LIFESTREAM_") => {
                     return Err(SettingsError::Unknown {
                         name: name.clone(),
@@ -125,7 +125,7 @@ enum Meaning<'a> {
     Setting(&'static str),
     SecretFile(&'static str),
     Property(&'a str),
-    ConfigFile,
+    ReadElsewhere,
     Nothing,
 }
 
@@ -139,7 +139,8 @@ fn meaning(name: &str) -> Meaning<'_> {
     if let Some(property) = name.strip_prefix(PROPERTY_PREFIX) {
         return Meaning::Property(property);
     }
-    if name == CONFIG_FILE { Meaning::ConfigFile } else { Meaning::Nothing }
+    let failpoint = cfg!(debug_assertions) && name == crate::failpoint::VARIABLE;
+    if name == CONFIG_FILE || failpoint { Meaning::ReadElsewhere } else { Meaning::Nothing }
 }
 
 fn suggestion(name: &str) -> Option<String> {

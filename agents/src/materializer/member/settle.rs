@@ -3,7 +3,6 @@
 use rdkafka::consumer::{Consumer, StreamConsumer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use super::super::consumer::Reports;
 use super::super::error::MaterializerError;
 use super::super::parking::Held;
 use super::super::positions::Positions;
@@ -11,6 +10,7 @@ use super::super::projections::Plan;
 use super::super::start::{self, Start};
 use super::super::store::Store;
 use super::Member;
+use crate::consumer::Reports;
 
 impl Member<'_> {
     pub(super) async fn settle(&mut self, consumer: &StreamConsumer<Reports>) -> Result<(), MaterializerError> {

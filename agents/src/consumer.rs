@@ -1,13 +1,24 @@
-//! The Kafka consumer: member of the group, but never fetching by itself.
+//! The Kafka consumer: member of a group, but never fetching by itself.
 //!
-//! What the group assigns is only reported. Where to begin stands in Postgres, so the member assigns partitions with
-//! offsets once it has read them there ([`super::start`]).
+//! What the group assigns is only reported, and whoever asked decides where to begin. The materializer reads that in
+//! Postgres; for router and agents it is the offset that their group has committed in Kafka ([`Member`]).
+
+mod begin;
+mod member;
+mod offsets;
+mod progress;
+
+pub use member::{Member, Said};
+pub use offsets::Offsets;
+pub use progress::Progress;
+
+use std::sync::{Arc, Mutex};
 
 use lifestream_envelope::kafka::Kafka;
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, StreamConsumer};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, StreamConsumer};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::RDKafkaRespErr;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -18,7 +29,12 @@ pub enum News {
     /// These partitions of the topic are this member's from now on.
     Assigned(Vec<i32>),
     /// None is.
-    Revoked,
+    Revoked {
+        /// The group has given them to others meanwhile: this member was away for too long.
+        lost: bool,
+    },
+    /// Committed offsets have not reached Kafka.
+    Uncommitted,
     /// Something does not work; librdkafka itself tries again.
     Trouble(String),
 }
@@ -26,6 +42,8 @@ pub enum News {
 /// Reports rebalances and errors.
 pub struct Reports {
     news: UnboundedSender<News>,
+    /// What is committed once more before partitions are given back; none where offsets live elsewhere.
+    last: Option<Arc<Mutex<Offsets>>>,
 }
 
 impl Reports {
@@ -62,23 +80,45 @@ impl ConsumerContext for Reports {
                 consumer.assign(&TopicPartitionList::new()),
                 News::Assigned(partitions.elements().iter().map(|partition| partition.partition()).collect()),
             ),
-            _ => (consumer.unassign(), News::Revoked),
+            _ => {
+                let lost = consumer.assignment_lost();
+                if let Some(last) = self.last.as_ref().filter(|_| !lost) {
+                    let last = offsets::lock(last).to_commit();
+                    // Its request goes out before that to join again: who comes next begins behind what is done.
+                    let committed = last.map(|list| consumer.commit(&list, CommitMode::Async));
+                    tracing::debug!(?committed, "before partitions go");
+                }
+                (consumer.unassign(), News::Revoked { lost })
+            }
         };
         if let Err(error) = done {
             tracing::debug!(%error, ?news, "answering a rebalance");
         }
         self.tell(news);
     }
+
+    fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
+        if let Err(error) = result {
+            tracing::debug!(%error, "committing offsets");
+            self.tell(News::Uncommitted);
+        }
+    }
 }
 
 /// The consumer and what it has to say.
 pub type Subscribed = (StreamConsumer<Reports>, UnboundedReceiver<News>);
 
-/// Joins the group (its name without prefix) for a topic (its name with the prefix).
+/// Joins the group (its name without prefix) for a topic (its name with the prefix). Of `last` is committed what is done
+/// before partitions are given back.
 ///
 /// # Errors
 /// A setting that librdkafka refuses.
-pub fn subscribe(kafka: &Kafka, group: &str, topic: &str) -> Result<Subscribed, KafkaError> {
+pub fn subscribe(
+    kafka: &Kafka,
+    group: &str,
+    topic: &str,
+    last: Option<Arc<Mutex<Offsets>>>,
+) -> Result<Subscribed, KafkaError> {
     let mut config = kafka.consumer_config(group);
     // Whole assignments, which the member gives offsets to. (Cooperative ones would come in pieces.)
     config.set("group.protocol", "classic").set("partition.assignment.strategy", "range");
@@ -87,11 +127,14 @@ pub fn subscribe(kafka: &Kafka, group: &str, topic: &str) -> Result<Subscribed, 
     config.set("auto.offset.reset", "error");
     // A backlog is fetched as fast as it is applied; the default would wait a second whenever the queue is full.
     config.set("fetch.queue.backoff.ms", "5").set("queued.max.messages.kbytes", "16384");
-    config.set("session.timeout.ms", "10000").set("heartbeat.interval.ms", "2000");
+    // librdkafka wants no session to be longer than the time between two polls.
+    let poll = config.get("max.poll.interval.ms").and_then(|most| most.parse().ok()).unwrap_or(u32::MAX);
+    let session = poll.min(10_000);
+    config.set("session.timeout.ms", session.to_string()).set("heartbeat.interval.ms", (session / 5).to_string());
     // A topic that is made, and a broker that comes back, while the member waits is seen soon.
     config.set("topic.metadata.refresh.interval.ms", "10000").set("reconnect.backoff.max.ms", "1000");
     let (news, receiver) = unbounded_channel();
-    let consumer: StreamConsumer<Reports> = config.create_with_context(Reports { news })?;
+    let consumer: StreamConsumer<Reports> = config.create_with_context(Reports { news, last })?;
     consumer.subscribe(&[topic])?;
     Ok((consumer, receiver))
 }
