@@ -36,6 +36,14 @@ pub fn import_id(identity: &str) -> Uuid {
     derive(&format!("import|{identity}"))
 }
 
+/// The id of an event that a request to the gateway with an `Idempotency-Key` emits: UUIDv5 of
+/// `gateway|<token's name>|<key>|<number>`, so that the request repeated emits nothing new.
+///
+/// `number` counts the request's events from 0. A token's name holds no `|`, so no two pairs of name and key make one name.
+pub fn gateway_id(token_name: &str, key: &str, number: usize) -> Uuid {
+    derive(&format!("gateway|{token_name}|{key}|{number}"))
+}
+
 fn derive(name: &str) -> Uuid {
     Uuid::new_v5(&NAMESPACE, name.as_bytes())
 }
@@ -53,5 +61,6 @@ mod tests {
         assert_eq!(work.to_string(), "9fca171a-e83a-5f57-82d9-e188accc5673");
         assert_eq!(result_id("fetcher-agent-v2", work).to_string(), "7417dde9-3625-5c08-b99e-714161524482");
         assert_eq!(import_id("link:ab").to_string(), "7c4503dd-18f4-5dc1-a7ca-9d68f63b6930");
+        assert_eq!(gateway_id("phone", "a|1", 0).to_string(), "05934d91-75e1-5327-b8ea-928c6e09eacb");
     }
 }

@@ -1,8 +1,33 @@
-//! The gateway: takes events and links over HTTP.
+//! The gateway: takes events and links over HTTP, for what cannot speak SQL.
+
+mod admission;
+mod app;
+mod body;
+mod emission;
+mod events;
+mod health;
+mod idempotency;
+mod links;
+mod openapi;
+mod pool;
+mod problem;
+mod refusal;
+mod save;
+mod server;
+mod token_file;
+mod tokens;
+mod traceparent;
+
+use std::sync::Arc;
 
 use lifestream_envelope::postgres::PostgresError;
 use lifestream_envelope::settings::Settings;
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+
+pub use app::Limits;
+use app::App;
+use token_file::TokenFile;
 
 /// Why the gateway could not go on.
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +63,31 @@ impl GatewayError {
 ///
 /// # Errors
 /// What keeps it from serving.
-pub async fn run(_settings: &Settings, shutdown: CancellationToken) -> Result<(), GatewayError> {
-    shutdown.cancelled().await;
+pub async fn run(settings: &Settings, shutdown: CancellationToken) -> Result<(), GatewayError> {
+    run_with(settings, Limits::default(), shutdown).await
+}
+
+/// The same with other limits.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_with(settings: &Settings, limits: Limits, shutdown: CancellationToken) -> Result<(), GatewayError> {
+    let (file, loaded) = TokenFile::open(settings.gateway.tokens_file.as_deref()).await?;
+    let app = Arc::new(App::new(settings, limits, loaded));
+    let address = settings.gateway.listen;
+    let failed = |error| GatewayError::Io { what: format!("LIFESTREAM_GATEWAY_LISTEN={address}"), error };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    app.pool.open().await?;
+    let tokens = Arc::clone(&app.loaded.borrow().tokens);
+    tracing::info!("gateway: listening on http://{address}, {} tokens: {}", tokens.len(), tokens.names());
+    if !address.ip().is_loopback() {
+        tracing::warn!(
+            "gateway: {address} can be reached from other machines, and tokens travel in clear text: put TLS before it, or a private network such as WireGuard"
+        );
+    }
+    let follow = tokio::spawn(file.follow());
+    server::serve(listener, app, shutdown).await;
+    follow.abort();
     Ok(())
 }

@@ -10,7 +10,8 @@ use crate::cli::Global;
 /// librdkafka and its wrapper repeat for ever what the parts say once.
 const QUIET: [&str; 2] = ["librdkafka=off", "rdkafka=off"];
 /// Ours, by the names of the crates.
-const OURS: [&str; 4] = ["lifestream", "lifestream_bridge", "lifestream_agents", "lifestream_envelope"];
+const OURS: [&str; 5] =
+    ["lifestream", "lifestream_bridge", "lifestream_agents", "lifestream_envelope", "lifestream_gateway"];
 
 /// Sets logging up. `RUST_LOG` counts unless a flag says otherwise.
 pub fn init(global: &Global, part: bool) {

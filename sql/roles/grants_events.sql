@@ -1,5 +1,5 @@
 -- An emitter may emit, by function or by INSERT, and nothing else: it cannot read what others emitted.
-GRANT EXECUTE ON FUNCTION lifestream.emit_event, lifestream.emit_events, lifestream.link_subject_id
+GRANT EXECUTE ON FUNCTION lifestream.emit_event, lifestream.emit_events, lifestream.link_subject_id, lifestream.idempotency_fingerprint
     TO lifestream_emitter, lifestream_agent, lifestream_admin;
 GRANT INSERT (id, occurred_at, received_at, source, subject, subject_id, event_type, payload, schema_version,
               correlation_id, causation_id, tenant_id, headers)

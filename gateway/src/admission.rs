@@ -1,0 +1,106 @@
+//! Who comes in: a known token, not too often, not too many at once, and nobody once the gateway drains.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderValue, header};
+use governor::clock::{Clock, DefaultClock};
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::app::App;
+use crate::body::{self, Media};
+use crate::idempotency::Key;
+use crate::problem::{Kind, Problem};
+use crate::tokens::Holder;
+
+/// A request that may be served.
+#[derive(Debug)]
+pub struct Admitted {
+    /// Whose token it carries.
+    pub holder: Holder,
+    /// As sent.
+    pub headers: HeaderMap,
+    /// What the body is written in.
+    pub media: Media,
+    /// All of it.
+    pub body: Vec<u8>,
+    /// If it has one.
+    pub key: Option<Key>,
+    /// Held until the work is done: draining waits for it.
+    pub permit: OwnedSemaphorePermit,
+}
+
+/// Reads a request of whoever may write. Nothing of the body is looked at before the token is known.
+///
+/// # Errors
+/// As the answers of the OpenAPI document tell.
+pub async fn admit(app: &Arc<App>, request: Request, accepted: &[Media]) -> Result<Admitted, Problem> {
+    let (parts, body) = request.into_parts();
+    let checked = holder(app, &parts.headers)
+        .and_then(|holder| Ok((holder, permit(app)?)))
+        .and_then(|(holder, permit)| Ok((holder, permit, body::media(&parts.headers, accepted)?)));
+    let (holder, permit, media) = match checked {
+        Ok(checked) => checked,
+        Err(problem) => return refuse(problem, body).await,
+    };
+    let bytes = body::read(&parts.headers, body, app.limits.body_octets, app.limits.body_time).await?;
+    let key = Key::of(&parts.headers, &holder.name, parts.uri.path(), &bytes)?;
+    Ok(Admitted { holder, headers: parts.headers, media, body: bytes, key, permit })
+}
+
+async fn refuse<T>(problem: Problem, body: Body) -> Result<T, Problem> {
+    body::discard(body).await;
+    Err(problem)
+}
+
+fn holder(app: &App, headers: &HeaderMap) -> Result<Holder, Problem> {
+    let mut given = headers.get_all(header::AUTHORIZATION).iter();
+    let token = match (given.next(), given.next()) {
+        (Some(value), None) => value.to_str().ok().and_then(bearer),
+        _ => None,
+    };
+    let Some(token) = token else {
+        return Err(unauthorized("a token is needed", "Bearer realm=\"lifestream\""));
+    };
+    let tokens = Arc::clone(&app.loaded.borrow().tokens);
+    let Some(holder) = tokens.holder(token) else {
+        return Err(unauthorized("the token is not known here", "Bearer realm=\"lifestream\", error=\"invalid_token\""));
+    };
+    if let Err(until) = app.rate.check_key(&holder.name) {
+        let wait = until.wait_time_from(DefaultClock::default().now());
+        return Err(Problem::new(
+            Kind::TooManyRequests,
+            format!("{} sends more than {} requests a second", holder.name, app.limits.rate),
+        )
+        .hint("Put many events into one request: POST /events takes an array.")
+        .retry_after(wait.as_secs() + 1));
+    }
+    Ok(holder.clone())
+}
+
+fn bearer(value: &str) -> Option<&str> {
+    let (scheme, token) = value.trim().split_once(' ')?;
+    scheme.eq_ignore_ascii_case("Bearer").then(|| token.trim()).filter(|token| !token.is_empty())
+}
+
+fn unauthorized(detail: &str, challenge: &'static str) -> Problem {
+    Problem::new(Kind::Unauthorized, detail)
+        .hint("Send the header Authorization: Bearer <token>, with a token of the gateway's tokens file.")
+        .header(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
+}
+
+fn permit(app: &Arc<App>) -> Result<OwnedSemaphorePermit, Problem> {
+    let permit = Arc::clone(&app.permits).try_acquire_owned();
+    // After the permit: whoever drains sets the flag first, and then waits for all permits.
+    if app.draining.load(Ordering::SeqCst) {
+        return Err(Problem::new(Kind::Draining, "the gateway is shutting down")
+            .hint("Send the request again in a moment.")
+            .retry_after(5)
+            .header(header::CONNECTION, HeaderValue::from_static("close")));
+    }
+    permit.map_err(|_| {
+        Problem::new(Kind::Busy, format!("{} requests are under way already", app.limits.requests)).retry_after(1)
+    })
+}
