@@ -66,7 +66,10 @@ fn holder(app: &App, headers: &HeaderMap) -> Result<Holder, Problem> {
     };
     let tokens = Arc::clone(&app.loaded.borrow().tokens);
     let Some(holder) = tokens.holder(token) else {
-        return Err(unauthorized("the token is not known here", "Bearer realm=\"lifestream\", error=\"invalid_token\""));
+        return Err(unauthorized(
+            "the token is not known here",
+            "Bearer realm=\"lifestream\", error=\"invalid_token\"",
+        ));
     };
     if let Err(until) = app.rate.check_key(&holder.name) {
         let wait = until.wait_time_from(DefaultClock::default().now());

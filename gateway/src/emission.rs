@@ -56,7 +56,11 @@ impl Order {
                 Some(_) if given => {
                     let problem = Problem::new(Kind::Invalid, "an event with an id came with an Idempotency-Key")
                         .hint("Give one of them: each makes a repeat harmless.");
-                    return Err(if self.many { problem.pointer(format!("#/{number}/id")) } else { problem.pointer("#/id") });
+                    return Err(if self.many {
+                        problem.pointer(format!("#/{number}/id"))
+                    } else {
+                        problem.pointer("#/id")
+                    });
                 }
                 Some(key) => {
                     put_header(event, EVENT_HEADER, &key.fingerprint, true);
@@ -142,14 +146,16 @@ async fn transact(client: &mut Client, order: &Order) -> Result<Recorded, Fault>
         array = serde_json::to_string(&[event]).unwrap_or_default();
         subject_id = Some(derived);
     }
-    let rows = transaction
-        .query_typed("SELECT lifestream.emit_events($1::text::jsonb)", &[(&array, Type::TEXT)])
-        .await?;
+    let rows =
+        transaction.query_typed("SELECT lifestream.emit_events($1::text::jsonb)", &[(&array, Type::TEXT)]).await?;
     let ids = rows.iter().map(|row| row.try_get(0)).collect::<Result<Vec<Uuid>, _>>()?;
     let mut replayed = false;
     if let (Some(key), Some(first)) = (&order.key, ids.first()) {
         let rows = transaction
-            .query_typed("SELECT fingerprint, is_new FROM lifestream.idempotency_fingerprint($1)", &[(first, Type::UUID)])
+            .query_typed(
+                "SELECT fingerprint, is_new FROM lifestream.idempotency_fingerprint($1)",
+                &[(first, Type::UUID)],
+            )
             .await?;
         let known: Option<(Option<String>, Option<bool>)> =
             rows.first().map(|row| Ok::<_, tokio_postgres::Error>((row.try_get(0)?, row.try_get(1)?))).transpose()?;

@@ -116,8 +116,11 @@ fn parse(body: &[u8], most: usize) -> Result<(Vec<Members>, bool), Problem> {
     let elements: Vec<&RawValue> =
         serde_json::from_str(text).map_err(|error| bad_json(&error, "an array of events"))?;
     if elements.len() > most {
-        return Err(Problem::new(Kind::TooLarge, format!("{} events in one request, {most} are allowed", elements.len()))
-            .hint("Send several requests."));
+        return Err(Problem::new(
+            Kind::TooLarge,
+            format!("{} events in one request, {most} are allowed", elements.len()),
+        )
+        .hint("Send several requests."));
     }
     if elements.is_empty() {
         return Err(Problem::new(Kind::Invalid, "the array is empty"));

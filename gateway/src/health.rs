@@ -81,14 +81,20 @@ pub async fn readyz(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> R
     let checks = vec![
         check("serving", !draining, if draining { "shutting down" } else { "taking requests" }.to_owned()),
         check("postgres", postgres.is_ok(), postgres.err().unwrap_or_else(|| "events can be emitted".to_owned())),
-        check("tokens", true, match &loaded.trouble {
-            None => format!("{} in force", loaded.tokens.len()),
-            Some(_) => "the file makes no sense any more (the log says why); those that it held before are in force".to_owned(),
-        }),
+        check(
+            "tokens",
+            true,
+            match &loaded.trouble {
+                None => format!("{} in force", loaded.tokens.len()),
+                Some(_) => {
+                    "the file makes no sense any more (the log says why); those that it held before are in force"
+                        .to_owned()
+                }
+            },
+        ),
     ];
     let ready = checks.iter().all(|check| check.ok);
-    let failed: Vec<&str> =
-        checks.iter().filter(|check| !check.ok).map(|check| check.detail.as_str()).collect();
+    let failed: Vec<&str> = checks.iter().filter(|check| !check.ok).map(|check| check.detail.as_str()).collect();
     let failed = failed.join("; ");
     let told = if verbose(query.as_deref()) { checks } else { Vec::new() };
     if ready {
@@ -122,7 +128,8 @@ async fn look(pool: &Pool) -> Result<(), String> {
     let row = match tokio::time::timeout(WITHIN, lease.client.query_one(SQL, &[])).await {
         Ok(Ok(row)) => row,
         Ok(Err(error)) => {
-            let missing = [&SqlState::UNDEFINED_FUNCTION, &SqlState::INVALID_SCHEMA_NAME, &SqlState::INSUFFICIENT_PRIVILEGE];
+            let missing =
+                [&SqlState::UNDEFINED_FUNCTION, &SqlState::INVALID_SCHEMA_NAME, &SqlState::INSUFFICIENT_PRIVILEGE];
             return Err(match error.code() {
                 Some(code) if missing.contains(&code) => format!("PostgreSQL is not set up: {ADVICE}"),
                 _ => away(),

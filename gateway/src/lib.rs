@@ -18,6 +18,7 @@ mod token_file;
 mod tokens;
 mod traceparent;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use lifestream_envelope::postgres::PostgresError;
@@ -25,8 +26,8 @@ use lifestream_envelope::settings::Settings;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-pub use app::Limits;
 use app::App;
+pub use app::Limits;
 use token_file::TokenFile;
 
 /// Why the gateway could not go on.
@@ -64,30 +65,52 @@ impl GatewayError {
 /// # Errors
 /// What keeps it from serving.
 pub async fn run(settings: &Settings, shutdown: CancellationToken) -> Result<(), GatewayError> {
-    run_with(settings, Limits::default(), shutdown).await
+    Gateway::open(settings, Limits::default()).await?.serve(shutdown).await;
+    Ok(())
 }
 
-/// The same with other limits.
-///
-/// # Errors
-/// As [`run`].
-pub async fn run_with(settings: &Settings, limits: Limits, shutdown: CancellationToken) -> Result<(), GatewayError> {
-    let (file, loaded) = TokenFile::open(settings.gateway.tokens_file.as_deref()).await?;
-    let app = Arc::new(App::new(settings, limits, loaded));
-    let address = settings.gateway.listen;
-    let failed = |error| GatewayError::Io { what: format!("LIFESTREAM_GATEWAY_LISTEN={address}"), error };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
-    app.pool.open().await?;
-    let tokens = Arc::clone(&app.loaded.borrow().tokens);
-    tracing::info!("gateway: listening on http://{address}, {} tokens: {}", tokens.len(), tokens.names());
-    if !address.ip().is_loopback() {
-        tracing::warn!(
-            "gateway: {address} can be reached from other machines, and tokens travel in clear text: put TLS before it, or a private network such as WireGuard"
-        );
+/// A gateway that listens, and does not answer yet.
+#[derive(Debug)]
+pub struct Gateway {
+    listener: TcpListener,
+    address: SocketAddr,
+    app: Arc<App>,
+    file: TokenFile,
+}
+
+impl Gateway {
+    /// Reads the tokens, listens, and connects to the database, which may be away for now.
+    ///
+    /// # Errors
+    /// As [`run`].
+    pub async fn open(settings: &Settings, limits: Limits) -> Result<Self, GatewayError> {
+        let (file, loaded) = TokenFile::open(settings.gateway.tokens_file.as_deref()).await?;
+        let app = Arc::new(App::new(settings, limits, loaded));
+        let address = settings.gateway.listen;
+        let failed = |error| GatewayError::Io { what: format!("LIFESTREAM_GATEWAY_LISTEN={address}"), error };
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        app.pool.open().await?;
+        Ok(Self { listener, address, app, file })
     }
-    let follow = tokio::spawn(file.follow());
-    server::serve(listener, app, shutdown).await;
-    follow.abort();
-    Ok(())
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `shutdown`.
+    pub async fn serve(self, shutdown: CancellationToken) {
+        let Self { listener, address, app, file } = self;
+        let tokens = Arc::clone(&app.loaded.borrow().tokens);
+        tracing::info!("gateway: listening on http://{address}, {} tokens: {}", tokens.len(), tokens.names());
+        if !address.ip().is_loopback() {
+            tracing::warn!(
+                "gateway: {address} can be reached from other machines, and tokens travel in clear text: put TLS before it, or a private network such as WireGuard"
+            );
+        }
+        let follow = tokio::spawn(file.follow());
+        server::serve(listener, app, shutdown).await;
+        follow.abort();
+    }
 }

@@ -193,8 +193,7 @@ fn is_known(name: &str) -> bool {
 
 fn unknown(name: &str) -> Problem {
     let name: Cow<'_, str> = if name.is_ascii() { name.into() } else { name.escape_debug().to_string().into() };
-    Problem::new(Kind::Invalid, format!("a link has no {}", shown(&name)))
-        .hint(format!("It has {}.", KNOWN.join(", ")))
+    Problem::new(Kind::Invalid, format!("a link has no {}", shown(&name))).hint(format!("It has {}.", KNOWN.join(", ")))
 }
 
 #[cfg(test)]
@@ -205,7 +204,8 @@ mod tests {
     #[test]
     fn json_and_form_say_the_same() {
         let json = r#"{"url":" https://example.org/?a=b&c=d ","title":"A & B","note":"ü","tags":["x"," y ","x",""],"tenant":"home"}"#;
-        let form = "url=https%3A%2F%2Fexample.org%2F%3Fa%3Db%26c%3Dd&title=A+%26+B&note=%C3%BC&tags=x%2C+y&tags=x&tenant=home";
+        let form =
+            "url=https%3A%2F%2Fexample.org%2F%3Fa%3Db%26c%3Dd&title=A+%26+B&note=%C3%BC&tags=x%2C+y&tags=x&tenant=home";
         let link = Link::from_json(json).unwrap();
         assert_eq!(link, Link::from_form(form.as_bytes()).unwrap());
         assert_eq!(link.url, "https://example.org/?a=b&c=d");

@@ -30,10 +30,7 @@ impl Modify for Token {
     fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
         let mut scheme = Http::new(HttpAuthScheme::Bearer);
         scheme.description = Some("A token of the file that LIFESTREAM_GATEWAY_TOKENS_FILE names.".to_owned());
-        openapi
-            .components
-            .get_or_insert_default()
-            .add_security_scheme("token", SecurityScheme::Http(scheme));
+        openapi.components.get_or_insert_default().add_security_scheme("token", SecurityScheme::Http(scheme));
     }
 }
 
@@ -178,7 +175,8 @@ pub fn answer(document: &utoipa::openapi::OpenApi) -> Response {
         Ok(json) => ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], json).into_response(),
         Err(error) => {
             tracing::error!("gateway: the OpenAPI document has no JSON form: {error}");
-            crate::problem::Problem::new(crate::problem::Kind::Internal, "the document cannot be written").into_response()
+            crate::problem::Problem::new(crate::problem::Kind::Internal, "the document cannot be written")
+                .into_response()
         }
     }
 }

@@ -97,8 +97,8 @@ async fn read(path: &Path) -> Result<Vec<u8>, String> {
 }
 
 fn parse(bytes: &[u8]) -> Result<Tokens, String> {
-    let text = std::str::from_utf8(bytes)
-        .map_err(|error| format!("it is not UTF-8 (at byte {})", error.valid_up_to() + 1))?;
+    let text =
+        std::str::from_utf8(bytes).map_err(|error| format!("it is not UTF-8 (at byte {})", error.valid_up_to() + 1))?;
     Tokens::parse(text)
 }
 

@@ -119,8 +119,9 @@ mod tests {
 
     #[test]
     fn names_tokens_and_tenants_are_read() {
-        let text =
-            format!("\u{feff}# mine\n\nphone:{TOKEN}\r\n  home : {TOKEN}x : the:house \nnone:{TOKEN}y:\nphone:{TOKEN}z\n");
+        let text = format!(
+            "\u{feff}# mine\n\nphone:{TOKEN}\r\n  home : {TOKEN}x : the:house \nnone:{TOKEN}y:\nphone:{TOKEN}z\n"
+        );
         let tokens = Tokens::parse(&text).unwrap();
         let holder = |token: &str| tokens.holder(token).map(|h| (h.name.as_str(), h.tenant.as_deref()));
         assert_eq!(holder(TOKEN), Some(("phone", None)));

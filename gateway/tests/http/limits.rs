@@ -1,0 +1,145 @@
+//! Limits, set low: as the library serves them.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use lifestream_envelope::settings::Settings;
+use lifestream_gateway::{Gateway, Limits};
+use lifestream_tests::{Database, Postgres, eventually};
+use tokio_util::sync::CancellationToken;
+
+use crate::bench::{Answer, PHONE, SOON, connect, read, request, send, write_tokens};
+
+/// A gateway in this process.
+struct Served {
+    address: String,
+    database: Database<'static>,
+    shutdown: CancellationToken,
+    thread: Option<std::thread::JoinHandle<()>>,
+    _folder: tempfile::TempDir,
+}
+
+impl Served {
+    fn with(test: &str, limits: Limits) -> Self {
+        let database = Postgres::shared().database(test);
+        let folder = tempfile::tempdir().unwrap();
+        let tokens = folder.path().join("tokens");
+        write_tokens(&tokens, &format!("phone:{PHONE}\nlaptop:{}\n", crate::bench::LAPTOP));
+        let flags = crate::bench::environment(&database.url(), Some(&tokens)).into_iter().collect();
+        let settings = Settings::load_from(&flags, BTreeMap::new(), folder.path()).unwrap();
+        let shutdown = CancellationToken::new();
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let stop = shutdown.clone();
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+            runtime.block_on(async {
+                let gateway = Gateway::open(&settings, limits).await.unwrap();
+                sender.send(gateway.address().to_string()).unwrap();
+                gateway.serve(stop).await;
+            });
+        });
+        let address = receiver.recv_timeout(SOON).unwrap();
+        Self { address, database, shutdown, thread: Some(thread), _folder: folder }
+    }
+
+    fn post(&self, token: &str) -> Answer {
+        let bearer = format!("Bearer {token}");
+        let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
+        send(&self.address, "POST", "/links", &headers, br#"{"url":"https://example.org/"}"#)
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}
+
+#[test]
+fn who_asks_too_often_is_told_when_to_go_on() {
+    let few = NonZeroU32::new(3).unwrap();
+    let served = Served::with("gw_rate", Limits { rate: NonZeroU32::MIN, burst: few, ..Limits::default() });
+    let answers: Vec<Answer> = (0..10).map(|_| served.post(PHONE)).collect();
+    let refused: Vec<&Answer> = answers.iter().filter(|answer| answer.status == 429).collect();
+    assert!(!refused.is_empty() && answers[0].status == 201);
+    for answer in refused {
+        answer.is_problem(429, &["phone sends more than 1 requests a second", "POST /events takes an array"]);
+        assert!(answer.header("retry-after").unwrap().parse::<u32>().unwrap() >= 1);
+    }
+    assert_eq!(served.post(crate::bench::LAPTOP).status, 201, "the others are not touched");
+    eventually(SOON, "it goes on", || served.post(PHONE).status == 201);
+}
+
+#[test]
+fn more_requests_than_can_be_served_are_sent_away_and_health_is_not() {
+    let served = Served::with("gw_busy", Limits { requests: 1, ..Limits::default() });
+    // Its body is still to come: it holds the only place.
+    let body = br#"{"url":"https://example.org/"}"#;
+    let bearer = format!("Bearer {PHONE}");
+    let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
+    let whole = request("POST", "/links", &headers, body);
+    let mut first = connect(&served.address);
+    first.write_all(&whole[..whole.len() - 1]).unwrap();
+    let mut busy = None;
+    eventually(SOON, "the only place is taken", || {
+        let answer = served.post(PHONE);
+        let taken = answer.status == 503;
+        busy = Some(answer);
+        taken
+    });
+    let busy = busy.unwrap();
+    busy.is_problem(503, &["busy", "1 requests are under way"]);
+    assert_eq!(busy.header("retry-after"), Some("1"));
+    assert_eq!(send(&served.address, "GET", "/livez", &[], b"").status, 200);
+    assert_eq!(send(&served.address, "GET", "/readyz", &[], b"").status, 200);
+    first.write_all(&whole[whole.len() - 1..]).unwrap();
+    assert_eq!(read(first).status, 201);
+    eventually(SOON, "the place is free again", || served.post(PHONE).status == 201);
+}
+
+#[test]
+fn a_body_and_headers_that_do_not_come_are_not_waited_for() {
+    let soon = Duration::from_millis(300);
+    let served = Served::with("gw_slow", Limits { body_time: soon, header_time: soon, ..Limits::default() });
+    let bearer = format!("Bearer {PHONE}");
+    let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json"), ("Content-Length", "100")];
+    let mut slow = connect(&served.address);
+    slow.write_all(&request("POST", "/links", &headers, b"{")).unwrap();
+    read(slow).is_problem(408, &["did not come", "1 octets did"]);
+
+    for start in [&b""[..], b"POST /links HTTP/1.1\r\nHost: g\r\n"] {
+        let mut silent = connect(&served.address);
+        silent.write_all(start).unwrap();
+        let mut rest = Vec::new();
+        silent.read_to_end(&mut rest).unwrap();
+        assert!(rest.is_empty() || rest.starts_with(b"HTTP/1.1 408"), "{}", String::from_utf8_lossy(&rest));
+    }
+    assert_eq!(served.post(PHONE).status, 201);
+    assert_eq!(served.database.psql("SELECT count(*) FROM lifestream.events"), "1");
+}
+
+#[test]
+fn with_every_connection_in_use_a_request_waits_no_longer_than_told() {
+    let served =
+        Served::with("gw_pool", Limits { connections: 1, patience: Duration::from_millis(300), ..Limits::default() });
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let client = runtime.block_on(served.database.connect());
+    runtime.block_on(client.batch_execute("BEGIN; LOCK TABLE lifestream.events IN ACCESS EXCLUSIVE MODE")).unwrap();
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| served.post(PHONE));
+        let sql =
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        eventually(SOON, "the first waits", || served.database.psql(sql) == "1");
+        let second = served.post(PHONE);
+        second.is_problem(503, &["every connection to the database is in use"]);
+        assert_eq!(second.header("retry-after"), Some("1"));
+        runtime.block_on(client.batch_execute("COMMIT")).unwrap();
+        assert_eq!(first.join().unwrap().status, 201);
+    });
+    assert_eq!(served.post(PHONE).status, 201);
+}
