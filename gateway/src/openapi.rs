@@ -79,7 +79,7 @@ pub struct NewEvent {
 #[allow(dead_code, reason = "describes what is read by hand, so that numbers keep every digit")]
 pub enum OneOrMany {
     /// One event.
-    One(NewEvent),
+    One(Box<NewEvent>),
     /// Up to 1,000.
     Many(NewEvents),
 }
