@@ -40,7 +40,7 @@ pub fn text(raw: &str) -> String {
 pub fn line(raw: &str, most: usize) -> Option<String> {
     let mut clean = String::new();
     for word in raw.split_whitespace() {
-        let word: String = word.chars().filter(|c| !is_invalid(*c) && !is_direction(*c)).take(most).collect();
+        let word: String = word.chars().filter(|c| !is_invalid(*c) && !is_direction(*c)).take(most + 1).collect();
         if word.is_empty() {
             continue;
         }

@@ -5,9 +5,11 @@
 //! This pass reads tokens only (linear, html5gum) and writes markup that a tree builder has no trouble with: balanced,
 //! of bounded depth, number and size, and without what no article needs.
 
+mod attributes;
 mod elements;
 mod head;
 mod nesting;
+mod words;
 mod writer;
 
 use std::convert::Infallible;
@@ -19,7 +21,7 @@ pub use head::Head;
 use writer::Writer;
 
 /// Deepest nesting, most tags, most bytes of text that get through. Real pages stay far below.
-pub const DEPTH: usize = 200;
+pub const DEPTH: usize = 128;
 pub const TAGS: usize = 60_000;
 pub const TEXT: usize = 2 << 20;
 

@@ -1,5 +1,7 @@
 //! What a page's tags say of it, beyond what the article reader finds.
 
+use super::attributes::Attributes;
+
 /// As the page says it: nothing is checked or resolved yet.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Head {
@@ -17,10 +19,8 @@ pub struct Head {
 
 impl Head {
     /// Looks at a start tag. The first that says something counts.
-    pub fn look(&mut self, name: &str, attributes: &[(String, String)], in_article: bool) {
-        let get = |wanted: &str| {
-            attributes.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.trim()).filter(|v| !v.is_empty())
-        };
+    pub fn look(&mut self, name: &str, attributes: &Attributes, in_article: bool) {
+        let get = |name: &str| attributes.get(name).filter(|value| !value.is_empty());
         let set = |slot: &mut Option<String>, value: Option<&str>| {
             if slot.is_none() {
                 *slot = value.map(str::to_owned);

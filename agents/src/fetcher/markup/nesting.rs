@@ -51,7 +51,9 @@ impl Nesting {
             self.end_where(|open| open == "a", |open| is_block(open) || is_scope(open), html);
         }
         let (ended, until) = ended_by(name);
-        self.end_where(|open| ended.contains(&open), |open| until.contains(&open), html);
+        if !ended.is_empty() {
+            self.end_where(|open| ended.contains(&open), |open| until.contains(&open), html);
+        }
     }
 
     /// An end tag.
