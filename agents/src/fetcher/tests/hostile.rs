@@ -133,8 +133,10 @@ async fn hostile_pages_end_in_a_named_result() {
     }
 }
 
+type Headers = Vec<(&'static str, &'static str)>;
+
 /// Bodies and packings: name, headers, the body, what comes of it.
-fn bodies() -> Vec<(&'static str, Vec<(&'static str, &'static str)>, Sent, &'static str)> {
+fn bodies() -> Vec<(&'static str, Headers, Sent, &'static str)> {
     let (start, repeated) = deflate_bomb();
     let after = |head: &[u8]| [head, &start].concat();
     let noise: Vec<u8> = (0..1u32 << 20).map(|n| (n.wrapping_mul(2_654_435_761) >> 23) as u8).collect();
