@@ -1,5 +1,7 @@
 //! The command line.
 
+mod work;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -7,6 +9,10 @@ use lifestream_envelope::{Until, groups};
 use uuid::Uuid;
 
 use crate::exit::CODES;
+pub use work::{
+    DlqChoice, DlqCommand, DlqFilter, DlqListOptions, DlqShowOptions, TagsCommand, TagsDropOptions, TagsListOptions,
+    TagsMergeOptions,
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -129,6 +135,24 @@ pub enum Command {
         before_help = "Examples:\n  lifestream status\n  lifestream status --watch 5\n  lifestream status --json | jq '.[] | select(.backlog > 0)'"
     )]
     Status(StatusOptions),
+    /// Decide about dead letters: work that nobody will try again by itself
+    #[command(
+        before_help = "Examples:\n  lifestream dlq list\n  lifestream dlq show 7417dde9-3625-5c08-b99e-714161524482\n  lifestream dlq retry --host example.org\n  lifestream dlq discard --error '404' --reason 'gone' --yes"
+    )]
+    Dlq {
+        /// What.
+        #[command(subcommand)]
+        command: DlqCommand,
+    },
+    /// List, merge and drop the tags of links
+    #[command(
+        before_help = "Examples:\n  lifestream tags list\n  lifestream tags merge golang Go\n  lifestream tags drop misc"
+    )]
+    Tags {
+        /// What.
+        #[command(subcommand)]
+        command: TagsCommand,
+    },
     /// Check everything, and say how to put right what is wrong
     #[command(before_help = "Examples:\n  lifestream doctor\n  lifestream doctor --json")]
     Doctor(Json),

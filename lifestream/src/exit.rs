@@ -16,7 +16,10 @@ pub const CODES: &[(u8, &str)] = &[
     (0, "done"),
     (1, "failed: the last line on stderr says why"),
     (2, "the command line is not understood"),
-    (3, "done, but look: `init --check` or `doctor` found something, `import` skipped bad lines"),
+    (
+        3,
+        "done, but look: `init --check` or `doctor` found something, `import` skipped bad lines, `dlq` could not decide about some",
+    ),
     (78, "a setting is wrong or missing, a password or certificate among them: the last line on stderr names it"),
     (130, "interrupted: a second Ctrl-C, or the first one during a chore"),
 ];

@@ -46,6 +46,12 @@ fn markdown() -> String {
         let mut alone =
             command.clone().mut_args(|arg| if arg.is_global_set() { arg.hide(true) } else { arg }).term_width(120);
         page.push_str(&format!("\n## lifestream {name}\n\n    {}\n", indented(&alone.render_help().to_string())));
+        for part in command.get_subcommands().filter(|part| part.get_name() != "help") {
+            let mut alone =
+                part.clone().mut_args(|arg| if arg.is_global_set() { arg.hide(true) } else { arg }).term_width(120);
+            let help = indented(&alone.render_help().to_string());
+            page.push_str(&format!("\n### lifestream {name} {}\n\n    {help}\n", part.get_name()));
+        }
     }
     format!("{page}\n{TAIL}")
 }

@@ -46,6 +46,8 @@ fn help_begins_with_examples_and_ends_with_exit_codes() {
         "emit",
         "import",
         "status",
+        "dlq",
+        "tags",
         "doctor",
         "tail",
         "topics",

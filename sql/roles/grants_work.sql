@@ -6,6 +6,9 @@ GRANT INSERT, UPDATE, DELETE ON lifestream.pending_retries, lifestream.circuits,
 GRANT EXECUTE ON FUNCTION lifestream.needs_fetch, lifestream.needs_enrichment, lifestream.needs_publish, lifestream.needs_republish
     TO lifestream_agent, lifestream_admin;
 
+-- Who reads tags may know which names they go by.
+GRANT EXECUTE ON FUNCTION lifestream.resolve_tag TO lifestream_reader;
+
 -- A derived id tells nothing: whoever emits, or looks for what was emitted, may compute it.
 GRANT EXECUTE ON FUNCTION lifestream.derived_id TO lifestream_emitter, lifestream_reader, lifestream_agent, lifestream_admin;
 

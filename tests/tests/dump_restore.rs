@@ -70,12 +70,18 @@ fn rows(database: &Database) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// What of a table a dump must carry: all of it, but for the time at which an extension's own projections came with it.
+/// What of a table a dump must carry: all of it, but for the time at which an extension's own projections and routes came
+/// with it.
 fn carried(table: &str) -> String {
     match table {
         "lifestream.projections" => {
             "(SELECT event_type, function, tables, builtin, CASE WHEN NOT builtin THEN added_at END
              FROM lifestream.projections)"
+                .to_owned()
+        }
+        "lifestream.routes" => {
+            "(SELECT event_type, work_type, guard, payload_map, max_attempts, backoff, builtin, CASE WHEN NOT builtin THEN added_at END
+             FROM lifestream.routes)"
                 .to_owned()
         }
         table => table.to_owned(),
@@ -108,6 +114,8 @@ fn every_row_comes_back_and_emitting_goes_on() {
     database.psql("CREATE FUNCTION public.own(e lifestream.events) RETURNS void LANGUAGE sql AS 'SELECT'");
     database.psql("SELECT lifestream.add_projection('note.created', 'public.own')");
 
+    decide(database);
+
     let flags = database.psql("SELECT count(*) FILTER (WHERE published_to_kafka), count(*) FILTER (WHERE NOT published_to_kafka) FROM lifestream.events");
     assert_eq!(flags, "40|25");
     let original = rows(database);
@@ -120,6 +128,15 @@ fn every_row_comes_back_and_emitting_goes_on() {
         "lifestream.event_ingest_dedupe",
         "lifestream.kafka_offsets",
         "lifestream.bridge_progress",
+        "lifestream.routes",
+        "lifestream.dropped_routes",
+        "lifestream.pending_retries",
+        "lifestream.dead_letters",
+        "lifestream.work_attempts",
+        "lifestream.tag_rules",
+        "lifestream.tag_uses",
+        "lifestream.consumer_progress",
+        "lifestream.circuits",
     ] {
         assert!(state.contains(table), "{table} has rows to lose: {state:?}");
     }
@@ -158,6 +175,28 @@ fn every_row_comes_back_and_emitting_goes_on() {
     let missing = database.psql("SELECT id FROM lifestream.events WHERE NOT published_to_kafka");
     assert_eq!(missing.lines().filter(|id| !published.contains(*id)).collect::<Vec<_>>(), Vec::<&str>::new());
     assert_eq!(resumed.database.psql("SELECT count(*) FROM lifestream.events WHERE NOT published_to_kafka"), "0");
+}
+
+/// What people decide and what waits: routes of one's own in a schema of one's own, built-in routes changed and dropped,
+/// retries, dead letters, merged tags.
+fn decide(database: &Database) {
+    database.psql(
+        "CREATE SCHEMA own;
+         CREATE FUNCTION own.wanted(e lifestream.events) RETURNS boolean LANGUAGE sql AS 'SELECT true';
+         SELECT lifestream.add_route('note.created', 'index', 'own.wanted', max_attempts => 5, backoff => '30 s');
+         SELECT lifestream.add_route('link.added', 'fetch_link', 'lifestream.needs_fetch', max_attempts => 9);
+         SELECT lifestream.drop_route('link.removed', 'publish_link');
+         INSERT INTO lifestream.pending_retries (work_id, work_type, tenant_id, subject_id, attempt, not_before, reason, work_message)
+             VALUES (gen_random_uuid(), 'index', '', 'note:1', 2, now(), 'retry', '{\"n\": 1.10}');
+         INSERT INTO lifestream.consumer_progress (consumer_group, stage, topic, partition, committed, high)
+             VALUES ('router-v1', 'router', 'events.raw', 0, 1, 2);
+         INSERT INTO lifestream.circuits (consumer_group, lane, state, failures) VALUES ('fetcher-agent-v2', 'a.example', 'slow', 5);
+         SET search_path = lifestream, pg_temp;
+         SELECT project_tag_merged(e), project_work_failed(e), project_work_dead_lettered(e) FROM (
+             SELECT (jsonb_populate_record(NULL::lifestream.events, jsonb_build_object('id', gen_random_uuid(), 'seq', 7, 'occurred_at', now(),
+                 'subject', 's', 'subject_id', 's', 'tenant_id', '', 'payload', jsonb_build_object('from', 'before', 'into', 'earlier', 'error', 'e',
+                 'work_message', jsonb_build_object('id', gen_random_uuid(), 'attempt', 1, 'work_type', 'index', 'n', 1.10))))).*) e;",
+    );
 }
 
 /// Emits link.added events, in one transaction.

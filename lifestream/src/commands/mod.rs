@@ -1,10 +1,13 @@
 //! The chores: what runs once and answers.
 
+mod confirm;
+mod dlq;
 mod doctor;
 mod emit;
 mod init;
 mod reset;
 mod status;
+mod tags;
 mod tail;
 mod topics;
 
@@ -25,6 +28,8 @@ pub async fn run(command: Command, settings: &Settings, shutdown: &CancellationT
         Command::Emit(options) => emit::run(settings, options).await,
         Command::Import(options) => crate::import::run(settings, options).await,
         Command::Status(options) => status::run(settings, &options).await,
+        Command::Dlq { command } => dlq::run(settings, command).await,
+        Command::Tags { command } => tags::run(settings, command).await,
         Command::Doctor(options) => doctor::run(settings, options.json).await,
         Command::Tail(options) => tail::run(settings, options, shutdown).await,
         Command::Topics(options) => topics::run(settings, options.json).await,

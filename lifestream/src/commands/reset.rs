@@ -1,13 +1,13 @@
 //! `lifestream reset`: forgets the old Kafka cluster.
 
-use std::io::{BufRead, IsTerminal, Write};
-
 use anyhow::{Context, bail};
 use lifestream_envelope::settings::Settings;
 use lifestream_envelope::topics::TOPICS;
+use lifestream_envelope::work::Work;
 use tokio_postgres::Client;
 
 use crate::cli::ResetOptions;
+use crate::commands::confirm;
 use crate::database;
 use crate::exit::Outcome;
 use crate::output;
@@ -53,14 +53,22 @@ pub async fn run(settings: &Settings, options: &ResetOptions) -> anyhow::Result<
     let flags = unflag(client).await?;
     output::line(format!("{flags} events: to be published anew"))?;
     if let Some(kafka) = kafka {
-        for spec in TOPICS {
-            let name = kafka.topic(spec.name);
+        let added = added_topics(client).await?;
+        for name in TOPICS.iter().map(|spec| spec.name).chain(added.iter().map(String::as_str)) {
+            let name = kafka.topic(name);
             let deleted = kafka.delete_topic(&name).await?;
             output::line(format!("topic {name}: {}", if deleted { "deleted" } else { "was not there" }))?;
         }
         output::line("`lifestream init` creates the topics anew")?;
     }
     Ok(Outcome::Done)
+}
+
+/// The topics of work types that people added: the router makes them anew.
+async fn added_topics(client: &Client) -> anyhow::Result<Vec<String>> {
+    let rows = client.query("SELECT DISTINCT work_type FROM lifestream.routes ORDER BY 1", &[]).await?;
+    let topics: Result<Vec<String>, _> = rows.iter().map(|row| row.try_get(0).map(Work::topic)).collect();
+    Ok(topics?.into_iter().filter(|topic| TOPICS.iter().all(|spec| spec.name != topic)).collect())
 }
 
 /// A part that runs would work on with what it remembers.
@@ -98,9 +106,6 @@ async fn refuse_while_running(client: &Client) -> anyhow::Result<()> {
 }
 
 async fn confirmed(client: &Client, topics: bool) -> anyhow::Result<bool> {
-    if !std::io::stdin().is_terminal() {
-        bail!("reset asks before it does anything; --yes does without");
-    }
     // An estimate, for a table of any size.
     let events: f32 = client
         .query_one(
@@ -110,14 +115,13 @@ async fn confirmed(client: &Client, topics: bool) -> anyhow::Result<bool> {
         .await?
         .try_get(0)?;
     let and_topics = if topics { " All topics are deleted, with everything in them." } else { "" };
-    eprint!(
-        "Every event (about {events:.0}) will be published and materialized anew; consumer offsets, progress and parked events are forgotten. \
-         Events and state tables stay.{and_topics}\nGo on? [y/N] "
-    );
-    std::io::stderr().flush()?;
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer)?;
-    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+    confirm::ask(
+        "reset",
+        &format!(
+            "Every event (about {events:.0}) will be published and materialized anew; consumer offsets, progress and parked events are forgotten. \
+             Events, state tables and work that waits for its time stay.{and_topics}"
+        ),
+    )
 }
 
 /// Takes the flag off every event, a bounded batch in each transaction.

@@ -26,6 +26,20 @@ struct Stage {
     parked: i64,
     last_error: Option<String>,
     updated_at: Option<Timestamp>,
+    /// Hosts and APIs that its group goes easy on.
+    circuits: Vec<Circuit>,
+}
+
+/// A row of `lifestream.circuits`: one that is not closed.
+#[derive(Debug, Clone, Serialize)]
+struct Circuit {
+    #[serde(skip)]
+    consumer_group: String,
+    lane: String,
+    state: String,
+    failures: i32,
+    until: Option<Timestamp>,
+    last_error: Option<String>,
 }
 
 /// Shows it, once or again and again.
@@ -51,21 +65,47 @@ async fn read(client: &Client) -> Result<Vec<Stage>, tokio_postgres::Error> {
         .query(
             "SELECT stage, consumer_group, backlog::bigint, extract(epoch FROM oldest_age)::double precision, rate::double precision, \
                  parked::bigint, last_error, updated_at \
-             FROM lifestream.pipeline_status ORDER BY array_position(ARRAY['bridge', 'router', 'materializer'], stage), consumer_group",
+             FROM lifestream.pipeline_status \
+             ORDER BY coalesce(array_position(ARRAY['bridge', 'materializer', 'router', 'fetcher', 'enricher', 'publisher'], stage), \
+                               CASE stage WHEN 'retries' THEN 101 WHEN 'dead_letters' THEN 102 ELSE 100 END), stage, consumer_group",
             &[],
         )
         .await?;
+    let circuits = circuits(client).await?;
     rows.iter()
         .map(|row| {
+            let group: Option<String> = row.try_get(1)?;
             Ok(Stage {
+                circuits: circuits.iter().filter(|c| Some(&c.consumer_group) == group.as_ref()).cloned().collect(),
                 stage: row.try_get(0)?,
-                consumer_group: row.try_get(1)?,
+                consumer_group: group,
                 backlog: row.try_get(2)?,
                 oldest_age_seconds: row.try_get(3)?,
                 rate: row.try_get(4)?,
                 parked: row.try_get(5)?,
                 last_error: row.try_get(6)?,
                 updated_at: row.try_get(7)?,
+            })
+        })
+        .collect()
+}
+
+async fn circuits(client: &Client) -> Result<Vec<Circuit>, tokio_postgres::Error> {
+    let rows = client
+        .query(
+            "SELECT consumer_group, lane, state, failures, until, last_error FROM lifestream.circuits ORDER BY consumer_group, lane",
+            &[],
+        )
+        .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Circuit {
+                consumer_group: row.try_get(0)?,
+                lane: row.try_get(1)?,
+                state: row.try_get(2)?,
+                failures: row.try_get(3)?,
+                until: row.try_get(4)?,
+                last_error: row.try_get(5)?,
             })
         })
         .collect()
@@ -100,5 +140,30 @@ fn show(stages: &[Stage], options: &StatusOptions) -> anyhow::Result<()> {
         &[2, 3, 4, 5, 6],
         rows,
     );
-    output::line(format!("{clear}{table}"))
+    output::line(format!("{clear}{table}"))?;
+    let circuits = stages.iter().flat_map(|stage| &stage.circuits);
+    let rows: Vec<_> = circuits.map(|circuit| circuit.row(now)).collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    output::line("")?;
+    output::line(crate::table::table(
+        &["CIRCUIT", "GROUP", "STATE", "FAILURES", "AGAIN IN", "LAST ERROR"],
+        &[3, 4],
+        rows,
+    ))
+}
+
+impl Circuit {
+    fn row(&self, now: Timestamp) -> Vec<String> {
+        let again = self.until.map(|until| age(until.duration_since(now).as_secs_f64()));
+        vec![
+            self.lane.clone(),
+            self.consumer_group.clone(),
+            self.state.clone(),
+            self.failures.to_string(),
+            or_dash(again),
+            or_dash(self.last_error.clone()),
+        ]
+    }
 }
