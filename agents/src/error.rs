@@ -23,6 +23,9 @@ pub enum AgentError {
     /// A topic is missing.
     #[error("topic {0} does not exist: run `lifestream init` (KAFKA_BROKERS and KAFKA_TOPIC_PREFIX say where)")]
     TopicMissing(String),
+    /// A task of the part's own panicked: what it was about comes again.
+    #[error("a task panicked: {0}")]
+    Panicked(String),
     /// A setting that this part needs is missing or wrong; the text names it.
     #[error("{0}")]
     Setting(String),
@@ -35,7 +38,7 @@ impl AgentError {
             Self::Postgres(e) => e.is_permanent(),
             Self::Kafka(e) => e.is_permanent(),
             Self::Setting(_) => true,
-            Self::Statement(_) | Self::Client(_) | Self::TopicMissing(_) => false,
+            Self::Statement(_) | Self::Client(_) | Self::TopicMissing(_) | Self::Panicked(_) => false,
         }
     }
 
@@ -45,7 +48,7 @@ impl AgentError {
             Self::Postgres(e) => e.is_setting(),
             Self::Kafka(e) => e.is_setting(),
             Self::Setting(_) => true,
-            Self::Statement(_) | Self::Client(_) | Self::TopicMissing(_) => false,
+            Self::Statement(_) | Self::Client(_) | Self::TopicMissing(_) | Self::Panicked(_) => false,
         }
     }
 }

@@ -61,7 +61,7 @@ pub async fn router(
 pub async fn agent(settings: Settings, options: AgentOptions, shutdown: CancellationToken) -> anyhow::Result<Outcome> {
     announce("agent", &settings, &[Section::Postgres, Section::Kafka, Section::Agents])?;
     let until = options.until.until();
-    let own = runner::Options { group: options.group };
+    let own = runner::Options { group: options.group, ..runner::Options::default() };
     match options.agent {
         AgentName::Fetcher => runner::run(&settings, Fetcher::new(&settings)?, own, shutdown, until).await?,
         AgentName::Enricher => runner::run(&settings, Enricher::new(&settings)?, own, shutdown, until).await?,

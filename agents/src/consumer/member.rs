@@ -53,7 +53,6 @@ struct Found {
 struct Place {
     partition: i32,
     begin: Begin,
-    committed: Option<i64>,
     range: (i64, i64),
 }
 
@@ -203,8 +202,7 @@ impl Member {
                 let known = committed.get(&partition);
                 let given = known.map(|(offset, id)| (*offset, id.as_str()));
                 let begin = begin::of(&topic, &described.id, partition, given, low, high);
-                let committed = known.filter(|(_, id)| *id == described.id).map(|(offset, _)| *offset);
-                Some(Place { partition, begin, committed, range: (low, high) })
+                Some(Place { partition, begin, range: (low, high) })
             };
             let partitions = assigned.into_iter().map(place).collect::<Option<_>>();
             let partitions = partitions.ok_or(AgentError::TopicMissing(topic))?;
@@ -221,7 +219,7 @@ impl Member {
             offsets.of_topic(&found.topic_id);
             partitions.extend(found.partitions.iter().map(|place| place.partition));
             offsets.retain(&partitions);
-            for Place { partition, begin, committed, range: (low, high) } in found.partitions {
+            for Place { partition, begin, range: (low, high) } in found.partitions {
                 let in_hand = offsets.next(partition).filter(|next| (low..=high).contains(next));
                 // Somebody else has come further meanwhile.
                 let in_hand = in_hand.filter(|next| *next >= begin.at);
@@ -234,7 +232,7 @@ impl Member {
                 if in_hand.is_some() {
                     kept.push(partition);
                 } else {
-                    offsets.begin(partition, begin.at, committed);
+                    offsets.begin(partition, begin.at);
                 }
                 fetch.add_partition_offset(&self.topic, partition, Offset::Offset(in_hand.unwrap_or(begin.at)))?;
             }
@@ -338,16 +336,17 @@ impl Member {
         }
     }
 
-    /// Has Kafka told how far everything is done, without waiting for its answer. Cheap where there is nothing new.
-    pub fn commit(&mut self) {
+    /// Has Kafka told how far everything is done, without waiting for its answer; `false` where there is nothing new.
+    pub fn commit(&mut self) -> bool {
         if !self.ready {
-            return;
+            return false;
         }
-        let Some(list) = lock(&self.offsets).to_commit() else { return };
+        let Some(list) = lock(&self.offsets).to_commit() else { return false };
         if let Err(error) = self.consumer.commit(&list, CommitMode::Async) {
             tracing::debug!(%error, "committing offsets");
             lock(&self.offsets).uncommitted();
         }
+        true
     }
 
     /// The same, and waits for the answer.

@@ -20,7 +20,7 @@ struct Partition {
     next: i64,
     /// What came and is not done yet, with the time when it was written (ms since 1970).
     open: BTreeMap<i64, Option<i64>>,
-    /// What Kafka knows.
+    /// What Kafka knows, or would begin with again; none after a commit that failed.
     committed: Option<i64>,
     /// How many were done.
     count: u64,
@@ -60,7 +60,8 @@ impl Offsets {
     }
 
     /// Begins a partition at this offset, anew.
-    pub fn begin(&mut self, partition: i32, at: i64, committed: Option<i64>) {
+    pub fn begin(&mut self, partition: i32, at: i64) {
+        let committed = Some(at);
         self.partitions.insert(partition, Partition { next: at, open: BTreeMap::new(), committed, count: 0 });
     }
 
@@ -158,7 +159,7 @@ mod tests {
     fn a_repeat_or_another_members_record_is_passed_over() {
         let mut offsets = Offsets::new("t");
         offsets.of_topic("A");
-        offsets.begin(0, 5, Some(5));
+        offsets.begin(0, 5);
         assert!(!offsets.receive(0, 4, None) && !offsets.receive(1, 9, None));
         assert!(offsets.receive(0, 5, None) && !offsets.receive(0, 5, None));
         assert_eq!(committed(&mut offsets), []);
@@ -176,7 +177,7 @@ mod tests {
     fn another_topic_by_the_same_name_shares_no_offsets() {
         let mut offsets = Offsets::new("t");
         offsets.of_topic("A");
-        offsets.begin(0, 5, None);
+        offsets.begin(0, 5);
         offsets.of_topic("A");
         assert_eq!(offsets.next(0), Some(5));
         offsets.of_topic("B");
@@ -192,7 +193,7 @@ mod tests {
             order in prop::collection::vec(any::<prop::sample::Index>(), 40),
         ) {
             let mut offsets = Offsets::new("t");
-            offsets.begin(0, 0, None);
+            offsets.begin(0, 0);
             let mut open: Vec<i64> = gaps.iter().scan(-1, |at, gap| { *at += gap; Some(*at) }).collect();
             let end = open.last().copied().unwrap_or_default() + 1;
             for offset in &open {

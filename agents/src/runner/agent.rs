@@ -44,6 +44,12 @@ pub trait Agent: Send + Sync + 'static {
         None
     }
 
+    /// Whether all its tasks have one and the same lane: what stands behind them could not go on either, and waits in
+    /// Kafka however much there is.
+    fn has_one_lane(&self) -> bool {
+        false
+    }
+
     /// Does a task. It may be called again for the same work (after a crash, by another member): the fact counts once,
     /// other effects must bear the repeat.
     ///
