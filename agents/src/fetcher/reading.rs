@@ -51,6 +51,16 @@ pub struct Reading {
 /// # Errors
 /// It is no text (final), or there was no time (passing).
 pub async fn read(gate: &Arc<Semaphore>, body: Body, most: usize, patience: Duration) -> Result<Reading, Trouble> {
+    read_by(article::find, gate, body, most, patience).await
+}
+
+async fn read_by(
+    find: impl Fn(&Tamed, &str) -> Article + Send + 'static,
+    gate: &Arc<Semaphore>,
+    body: Body,
+    most: usize,
+    patience: Duration,
+) -> Result<Reading, Trouble> {
     let late = || Trouble::passing(format!("the page was not read within {patience:?}"));
     // Kept by the thread until it ends, even when nobody waits any longer: no pile of threads.
     let permit = tokio::time::timeout(patience, Arc::clone(gate).acquire_owned()).await;
@@ -66,7 +76,7 @@ pub async fn read(gate: &Arc<Semaphore>, body: Body, most: usize, patience: Dura
             let tamed = page.as_ref().ok().and_then(|page| page.tamed.clone());
             let _ = plain_to.send(page);
             if let Some(tamed) = tamed {
-                let _ = article_to.send(article::find(&tamed, body.url.as_str()));
+                let _ = article_to.send(find(&tamed, body.url.as_str()));
             }
         }));
     };
@@ -137,4 +147,48 @@ fn together(page: Plain, article: Article, url: &Url, most: usize) -> Reading {
         ..Metadata::default()
     };
     Reading { text: (!text.is_empty()).then_some(text), metadata }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use std::sync::mpsc;
+
+    use super::*;
+
+    fn page() -> Body {
+        Body {
+            bytes: b"<title>t</title><p>the text".to_vec(),
+            content_type: ContentType { kind: Kind::Html, essence: "text/html".to_owned(), charset: None },
+            url: Url::parse("http://site.test/").unwrap(),
+        }
+    }
+
+    /// Long enough for the plain text on a busy machine.
+    const PATIENCE: Duration = Duration::from_secs(3);
+
+    #[tokio::test]
+    async fn a_reader_that_panics_costs_the_article_only() {
+        let gate = Arc::new(Semaphore::new(1));
+        let panics = |_: &Tamed, _: &str| -> Article { panic!("as the test wants it") };
+        let reading = read_by(panics, &gate, page(), 1000, PATIENCE).await.unwrap();
+        assert_eq!(reading.text.as_deref(), Some("the text"));
+        assert_eq!(read(&gate, page(), 1000, PATIENCE).await.unwrap().metadata.title.as_deref(), Some("t"));
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_never_ends_is_not_waited_for_and_keeps_its_place() {
+        let gate = Arc::new(Semaphore::new(1));
+        let (end, ended) = mpsc::channel::<()>();
+        let hangs = move |_: &Tamed, _: &str| {
+            let _ = ended.recv();
+            Article::default()
+        };
+        let reading = read_by(hangs, &gate, page(), 1000, PATIENCE).await.unwrap();
+        assert_eq!(reading.text.as_deref(), Some("the text"));
+        let next = read(&gate, page(), 1000, Duration::from_millis(100)).await;
+        assert!(matches!(next, Err(Trouble::Passing { .. })), "{next:?}");
+        drop(end);
+        assert!(read(&gate, page(), 1000, PATIENCE).await.is_ok());
+    }
 }

@@ -40,6 +40,7 @@ pub trait Agent: Send + Sync + 'static {
     }
 
     /// The host or API that a task needs, if it needs one: its tasks keep a pace, and a circuit breaker watches over it.
+    /// Asked when a task comes, and again for the pace when it starts: an agent may learn of it meanwhile.
     fn lane(&self, _work: &Work) -> Option<Lane> {
         None
     }

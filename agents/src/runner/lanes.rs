@@ -76,6 +76,14 @@ impl Lanes {
         self.lanes.entry(name.to_owned()).or_default().interval = interval;
     }
 
+    /// The pace from the start that is now: an agent may have learned of another one since the task came.
+    pub fn pace(&mut self, name: &str, interval: Duration, now: Instant) {
+        if let Some(lane) = self.lanes.get_mut(name).filter(|lane| lane.interval != interval) {
+            lane.interval = interval;
+            lane.next = Some(now + lane.interval(&self.settings));
+        }
+    }
+
     /// The lane's circuit is paused until then.
     pub fn paused_until(&self, name: &str, now: Instant) -> Option<Instant> {
         self.lanes.get(name)?.circuit.opens().filter(|until| *until > now)

@@ -132,6 +132,11 @@ impl<T> Queue<T> {
         Some((item, changed))
     }
 
+    /// The lane's pace, asked for again as one of its tasks starts.
+    pub fn pace(&mut self, lane: &Lane, now: Instant) {
+        self.lanes.pace(&lane.name, lane.interval, now);
+    }
+
     /// A running task has ended. Gives `true` where its lane's circuit has changed, and what is put off because of that.
     pub fn end(&mut self, key: &str, lane: Option<&str>, verdict: &Verdict, now: Instant) -> (bool, Vec<Deferred<T>>) {
         self.running = self.running.saturating_sub(1);

@@ -187,6 +187,9 @@ impl Worker {
         while let Some((item, changed)) = self.queue.take(now) {
             let Item { place, key, lane, task: work } = item;
             let lane = lane.map(|lane| lane.name);
+            if let Some(said) = self.shared.lane(&work).filter(|said| Some(&said.name) == lane.as_ref()) {
+                self.queue.pace(&said, now);
+            }
             if changed {
                 self.note(lane.as_deref(), now);
             }

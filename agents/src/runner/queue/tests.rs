@@ -61,6 +61,21 @@ fn a_lane_keeps_its_pace_and_others_do_not_wait_for_it() {
 }
 
 #[test]
+fn a_pace_that_an_agent_learns_of_counts_from_the_start_at_which_it_says_so() {
+    let (mut queue, start) = (queue(8), Instant::now());
+    for offset in 0..3 {
+        queue.offer(item(offset, &format!("k{offset}"), Some(("a", 100))), start);
+    }
+    assert_eq!(taken(&mut queue, start), [0]);
+    let slower = Lane { name: "a".to_owned(), interval: Duration::from_secs(7) };
+    let second = start + Duration::from_millis(100);
+    assert_eq!(taken(&mut queue, second), [1]);
+    queue.pace(&slower, second);
+    assert!(taken(&mut queue, second + Duration::from_millis(6_999)).is_empty());
+    assert_eq!(taken(&mut queue, second + Duration::from_secs(7)), [2]);
+}
+
+#[test]
 fn failures_pause_one_lane_put_off_its_work_and_let_the_others_go_on() {
     let (mut queue, mut now) = (queue(8), Instant::now());
     for offset in 0..30 {
