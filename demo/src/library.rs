@@ -28,7 +28,10 @@ impl Library {
             }
             let key = (page.site.clone(), page.path.clone());
             if let Some(other) = pages.insert(key, page) {
-                return Err(format!("articles/{place}.md: {}{} is the path of another page too", other.site, other.path));
+                return Err(format!(
+                    "articles/{place}.md: {}{} is the path of another page too",
+                    other.site, other.path
+                ));
             }
         }
         Ok(Self { pages })

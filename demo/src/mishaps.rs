@@ -74,7 +74,8 @@ pub fn redirect(status: StatusCode, to: &str) -> Response {
 
 /// The plan of the ground floor.
 pub fn plan() -> Response {
-    ([(header::CONTENT_TYPE, "application/pdf")], pdf::one_line("Ground floor. You are here, by the stairs.")).into_response()
+    ([(header::CONTENT_TYPE, "application/pdf")], pdf::one_line("Ground floor. You are here, by the stairs."))
+        .into_response()
 }
 
 /// A catalogue that somebody put on one page. It ends at some time, for a client that does not.
@@ -92,7 +93,10 @@ pub fn catalogue() -> Response {
         while chunk.len() < 64 << 10 {
             number += 1;
             let kind = KINDS[number % KINDS.len()];
-            chunk.push_str(&format!("<li>{kind}, inventory number {number:07}, drawer {}, not on display.</li>\n", number / 40));
+            chunk.push_str(&format!(
+                "<li>{kind}, inventory number {number:07}, drawer {}, not on display.</li>\n",
+                number / 40
+            ));
         }
         sent += chunk.len();
         Some(Bytes::from(chunk))

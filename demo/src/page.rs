@@ -57,10 +57,16 @@ impl Page {
                 "lang" => page.lang = value,
                 "summary" => page.summary = Some(value),
                 "charset" => page.charset = Some(value),
-                _ => return Err(wrong(&format!("{name:?} is not known (path, title, author, date, lang, summary, charset)"))),
+                _ => {
+                    return Err(wrong(&format!(
+                        "{name:?} is not known (path, title, author, date, lang, summary, charset)"
+                    )));
+                }
             }
         }
-        for (name, value) in [("title", &page.title), ("author", &page.author), ("date", &page.date), ("lang", &page.lang)] {
+        for (name, value) in
+            [("title", &page.title), ("author", &page.author), ("date", &page.date), ("lang", &page.lang)]
+        {
             if value.is_empty() {
                 return Err(wrong(&format!("says no {name}")));
             }
@@ -86,7 +92,8 @@ mod tests {
 
     #[test]
     fn front_matter_says_what_a_page_is() {
-        let text = "---\ntitle: MVCC: drawn\nauthor: A\ndate: 2024-01-01\nlang: en\npath: /b?part=1\n---\n\nOne – two.\n";
+        let text =
+            "---\ntitle: MVCC: drawn\nauthor: A\ndate: 2024-01-01\nlang: en\npath: /b?part=1\n---\n\nOne – two.\n";
         let page = Page::parse("science/bread", text).unwrap();
         assert_eq!((page.site.as_str(), page.path.as_str()), ("science", "/b?part=1"));
         assert_eq!((page.title.as_str(), page.body.as_str()), ("MVCC: drawn", "One – two."));

@@ -81,7 +81,10 @@ async fn answer(State(server): State<Arc<Server>>, request: Request) -> Response
 
 fn host(request: &Request) -> String {
     let header = request.headers().get(header::HOST).and_then(|value| value.to_str().ok());
-    header.or_else(|| request.uri().authority().map(|authority| authority.as_str())).unwrap_or_default().to_ascii_lowercase()
+    header
+        .or_else(|| request.uri().authority().map(|authority| authority.as_str()))
+        .unwrap_or_default()
+        .to_ascii_lowercase()
 }
 
 impl Server {
@@ -102,7 +105,12 @@ impl Server {
         match path {
             "/" => rendered(renderer.list(site)),
             "/robots.txt" => robots(site).into_response(),
-            _ => notice(StatusCode::NOT_FOUND, site, "Not found", "There is no such page on this site, and there never was."),
+            _ => notice(
+                StatusCode::NOT_FOUND,
+                site,
+                "Not found",
+                "There is no such page on this site, and there never was.",
+            ),
         }
     }
 
@@ -125,9 +133,12 @@ impl Server {
             Mishap::Missing => {
                 notice(StatusCode::NOT_FOUND, site, "Not found", "It was here. You have come a little too late.")
             }
-            Mishap::Gone => {
-                notice(StatusCode::GONE, site, "Withdrawn", "The authors have withdrawn this result: the scale read two grams too much.")
-            }
+            Mishap::Gone => notice(
+                StatusCode::GONE,
+                site,
+                "Withdrawn",
+                "The authors have withdrawn this result: the scale read two grams too much.",
+            ),
             Mishap::Huge => mishaps::catalogue(),
             Mishap::Pdf => mishaps::plan(),
             Mishap::RedirectsToForbidden => {

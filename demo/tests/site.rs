@@ -84,7 +84,8 @@ async fn every_bookmark_has_its_page() {
         assert_eq!(url.port(), Some(8808), "{url}");
         let host = url.host_str().unwrap();
         let site = host.strip_suffix(".demo.localhost").unwrap();
-        let expected = ELSE.iter().find(|(on, at, _)| *on == site && *at == url.path()).map_or(200, |(_, _, status)| *status);
+        let expected =
+            ELSE.iter().find(|(on, at, _)| *on == site && *at == url.path()).map_or(200, |(_, _, status)| *status);
         // The second bookmark of a page is the same page.
         if !met.insert((site.to_owned(), target(url))) {
             continue;
@@ -170,11 +171,8 @@ async fn an_article_looks_like_one() {
     ] {
         assert!(html.contains(part), "{part}");
     }
-    let again = get_with(server, "essays.demo.localhost", "/on-keeping-a-commonplace-book", &format!(
-        "If-None-Match: {}\r\n",
-        answer.headers["etag"]
-    ));
-    let again = again.await;
+    let known = format!("If-None-Match: {}\r\n", answer.headers["etag"]);
+    let again = get_with(server, "essays.demo.localhost", "/on-keeping-a-commonplace-book", &known).await;
     assert_eq!((again.status, again.body.len()), (304, 0));
 
     let picture = get(server, "essays.demo.localhost", "/art/on-keeping-a-commonplace-book.svg").await;
