@@ -1,10 +1,11 @@
 //! The site that the publisher writes, shown as it lies in its folder.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use tower_http::services::ServeDir;
 
@@ -17,16 +18,27 @@ const NOTHING_YET: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-
 pub async fn show(folder: Option<&PathBuf>, request: Request) -> Response {
     let at_root = request.uri().path() == "/";
     let Some(folder) = folder else { return nothing_yet() };
+    // What the publisher keeps for itself there is not for readers.
+    if request.uri().path().contains("/.") {
+        return not_published();
+    }
     match ServeDir::new(folder).try_call(request).await {
-        Ok(found) if found.status() == StatusCode::NOT_FOUND && at_root => nothing_yet(),
         Ok(found) => {
             let mut response = found.map(Body::new);
             // What is published changes under its name.
-            response.headers_mut().insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-cache"));
+            response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
             response
         }
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{}: {error}\n", folder.display())).into_response(),
+        Err(error) if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            (StatusCode::INTERNAL_SERVER_ERROR, format!("{}: {error}\n", folder.display())).into_response()
+        }
+        Err(_) if at_root => nothing_yet(),
+        Err(_) => not_published(),
     }
+}
+
+fn not_published() -> Response {
+    (StatusCode::NOT_FOUND, "Nothing of that name is published.\n").into_response()
 }
 
 fn nothing_yet() -> Response {

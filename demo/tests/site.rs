@@ -275,13 +275,15 @@ async fn what_is_published_is_shown_by_name_and_by_address() {
     std::fs::write(folder.path().join("tags/index.html"), "all tags").unwrap();
     std::fs::write(folder.path().join("feed.json"), "{}").unwrap();
     std::fs::write(folder.path().with_extension("secret"), "beside it").unwrap();
+    std::fs::write(folder.path().join(".journal"), "the publisher's own").unwrap();
     for host in ["127.0.0.1", "localhost", "feed.demo.localhost"] {
         assert_eq!(get(server, host, "/").await.text(), "<h1>Life stream</h1>", "{host}");
     }
     assert_eq!(get(server, "localhost", "/tags/").await.text(), "all tags");
     assert_eq!(get(server, "localhost", "/feed.json").await.headers["content-type"], "application/json");
     let name = folder.path().with_extension("secret").file_name().unwrap().to_str().unwrap().to_owned();
-    for path in [format!("/../{name}"), format!("/..%2f{name}"), format!("/tags/../../{name}")] {
+    for path in [format!("/../{name}"), format!("/..%2f{name}"), format!("/tags/../../{name}"), "/.journal".to_owned()]
+    {
         assert_ne!(get(server, "localhost", &path).await.status, 200, "{path}");
     }
     std::fs::remove_file(folder.path().with_extension("secret")).unwrap();
