@@ -8,7 +8,7 @@ DECLARE
     given_topic text := lifestream.payload_text(e.payload, 'topic', false, e.id);
     given_model text := lifestream.payload_text(e.payload, 'model', false, e.id);
     given_digest text := lifestream.payload_text(e.payload, 'text_digest', false, e.id);
-    has_rules boolean;
+    done text;
     owner text;
     raised boolean;
 BEGIN
@@ -24,20 +24,7 @@ BEGIN
         enriched_at = excluded.enriched_at, seq = excluded.seq
     WHERE excluded.seq >= m.seq;
     IF FOUND THEN
-        has_rules := lifestream.hold_tag_rules(e.tenant_id);
-        DELETE FROM tag_uses WHERE subject_id = e.subject_id AND origin = 'enricher' AND tag <> ALL (given_tags);
-        INSERT INTO tag_uses AS u (subject_id, tag, origin, tenant_id, first_seq, last_seq)
-        SELECT e.subject_id, given, 'enricher', e.tenant_id, e.seq, e.seq FROM unnest(given_tags) AS given
-        ON CONFLICT (subject_id, tag, origin) DO UPDATE SET first_seq = excluded.first_seq, last_seq = excluded.last_seq
-        WHERE excluded.last_seq > u.last_seq;
-        IF has_rules THEN
-            PERFORM lifestream.settle_tags(e.tenant_id, ARRAY[e.subject_id]);
-        ELSE
-            DELETE FROM tags WHERE subject_id = e.subject_id AND origin = 'enricher' AND tag <> ALL (given_tags);
-            INSERT INTO tags AS t (subject_id, tag, origin, tenant_id, seq)
-            SELECT e.subject_id, given, 'enricher', e.tenant_id, e.seq FROM unnest(given_tags) AS given
-            ON CONFLICT (subject_id, tag, origin) DO UPDATE SET seq = excluded.seq WHERE excluded.seq > t.seq;
-        END IF;
+        done := lifestream.replace_tags(e.subject_id, e.tenant_id, given_tags, e.seq);
     END IF;
     INSERT INTO publish_state AS p (subject_id, tenant_id, status, ready_at, enriched_seq)
     VALUES (e.subject_id, e.tenant_id, 'ready', e.occurred_at, e.seq)

@@ -8,7 +8,7 @@ DECLARE
     given_tags text[];
     owner text;
     known_stage integer;
-    has_rules boolean;
+    done text;
 BEGIN
     IF e.payload ? 'tags' THEN
         given_tags := lifestream.payload_tags(e.payload, e.id);
@@ -30,19 +30,7 @@ BEGIN
         first_seq = least(l.first_seq, excluded.first_seq),
         added_seq = greatest(l.added_seq, excluded.added_seq);
     IF given_tags <> '{}' THEN
-        has_rules := lifestream.hold_tag_rules(e.tenant_id);
-        INSERT INTO tag_uses AS u (subject_id, tag, origin, tenant_id, first_seq, last_seq)
-        SELECT e.subject_id, given, 'user', e.tenant_id, e.seq, e.seq FROM unnest(given_tags) AS given
-        ON CONFLICT (subject_id, tag, origin) DO UPDATE SET
-            first_seq = least(u.first_seq, excluded.first_seq), last_seq = greatest(u.last_seq, excluded.last_seq)
-        WHERE excluded.first_seq < u.first_seq OR excluded.last_seq > u.last_seq;
-        IF has_rules THEN
-            PERFORM lifestream.settle_tags(e.tenant_id, ARRAY[e.subject_id]);
-        ELSE
-            INSERT INTO tags AS t (subject_id, tag, origin, tenant_id, seq)
-            SELECT e.subject_id, given, 'user', e.tenant_id, e.seq FROM unnest(given_tags) AS given
-            ON CONFLICT (subject_id, tag, origin) DO UPDATE SET seq = excluded.seq WHERE excluded.seq < t.seq;
-        END IF;
+        done := lifestream.use_tags(e.subject_id, e.tenant_id, given_tags, e.seq);
     END IF;
 END $$;
 COMMENT ON FUNCTION lifestream.project_link_added(lifestream.events) IS 'Projection of link.added';

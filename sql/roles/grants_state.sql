@@ -15,7 +15,7 @@ GRANT EXECUTE ON FUNCTION lifestream.refuse_member, lifestream.payload_text, lif
     lifestream.project_temp_reading_recorded, lifestream.project_todo_created, lifestream.project_todo_completed,
     lifestream.project_annotation_added,
     lifestream.publish_status, lifestream.payload_uuid, lifestream.failed_attempts, lifestream.decide_work, lifestream.resolve_tag,
-    lifestream.tag_fate, lifestream.settle_tags, lifestream.add_tag_rule, lifestream.hold_tag_rules,
+    lifestream.tag_fate, lifestream.settle_tags, lifestream.add_tag_rule, lifestream.use_tags, lifestream.replace_tags,
     lifestream.project_publish_retracted, lifestream.project_tag_merged, lifestream.project_tag_dropped,
     lifestream.project_work_dead_lettered, lifestream.project_work_retry_requested, lifestream.project_work_discarded
     TO lifestream_agent, lifestream_admin;

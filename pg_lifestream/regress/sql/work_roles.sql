@@ -48,9 +48,8 @@ SELECT public.apply(e) FROM unnest(ARRAY[
     public.example('work.retry_requested', 18, 'link:r', '{"dead_letter_id": "00000000-0000-4000-8000-000000000016"}')]) e;
 RESET ROLE;
 SELECT tag, origin FROM lifestream.tags ORDER BY 1, 2;
--- nothing runs with its owner's rights but the look at a request's digest (its callers may not read events); outside projections, whose tables are the caller's to choose, search_path is pinned
+-- outside projections, whose tables are the caller's to choose, search_path is pinned
 -- (drop_projection finds a function as its caller would)
-SELECT p.oid::regprocedure FROM pg_proc p WHERE pronamespace = 'lifestream'::regnamespace AND prosecdef;
 SELECT p.proname FROM pg_proc p WHERE pronamespace = 'lifestream'::regnamespace AND p.prolang <> (SELECT oid FROM pg_language WHERE lanname = 'c')
     AND p.prosqlbody IS NULL    AND NOT EXISTS (SELECT FROM unnest(proconfig) c WHERE c LIKE 'search_path=%') AND obj_description(p.oid, 'pg_proc') !~ '^(Projection of|For projections:)' ORDER BY 1;
 SELECT forget();
