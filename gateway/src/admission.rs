@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, header};
 use governor::clock::{Clock, DefaultClock};
@@ -43,16 +42,14 @@ pub async fn admit(app: &Arc<App>, request: Request, accepted: &[Media]) -> Resu
         .and_then(|(holder, permit)| Ok((holder, permit, body::media(&parts.headers, accepted)?)));
     let (holder, permit, media) = match checked {
         Ok(checked) => checked,
-        Err(problem) => return refuse(problem, body).await,
+        Err(problem) => {
+            body::discard(&parts.headers, body).await;
+            return Err(problem);
+        }
     };
     let bytes = body::read(&parts.headers, body, app.limits.body_octets, app.limits.body_time).await?;
     let key = Key::of(&parts.headers, &holder.name, parts.uri.path(), &bytes)?;
     Ok(Admitted { holder, headers: parts.headers, media, body: bytes, key, permit })
-}
-
-async fn refuse<T>(problem: Problem, body: Body) -> Result<T, Problem> {
-    body::discard(body).await;
-    Err(problem)
 }
 
 fn holder(app: &App, headers: &HeaderMap) -> Result<Holder, Problem> {

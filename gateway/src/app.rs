@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue, Method, Uri, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -137,14 +137,14 @@ pub fn router(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
-async fn not_found(uri: Uri, body: Body) -> Problem {
-    body::discard(body).await;
+async fn not_found(uri: Uri, headers: HeaderMap, body: Body) -> Problem {
+    body::discard(&headers, body).await;
     Problem::new(Kind::NotFound, format!("there is no {}", shown(uri.path())))
         .hint("GET /openapi.json tells what there is.")
 }
 
-async fn method_not_allowed(method: Method, uri: Uri, body: Body) -> Problem {
-    body::discard(body).await;
+async fn method_not_allowed(method: Method, uri: Uri, headers: HeaderMap, body: Body) -> Problem {
+    body::discard(&headers, body).await;
     Problem::new(Kind::MethodNotAllowed, format!("{} is not for {}", shown(method.as_str()), shown(uri.path())))
 }
 

@@ -54,7 +54,7 @@ impl Media {
 /// Larger than `most` octets, slower than `within`, or broken off.
 pub async fn read(headers: &HeaderMap, body: Body, most: usize, within: Duration) -> Result<Vec<u8>, Problem> {
     let large = |body| async move {
-        discard(body).await;
+        discard(headers, body).await;
         Err(Problem::new(Kind::TooLarge, format!("the body is larger than {most} octets"))
             .hint("Send several requests, or store large contents elsewhere and emit a reference to them."))
     };
@@ -87,9 +87,13 @@ pub async fn read(headers: &HeaderMap, body: Body, most: usize, within: Duration
 
 /// Takes in a body that nobody wants: to whoever still sends, a connection that is closed on him looks like a failure of the
 /// network, and he never reads the answer. Bounded, for whoever never ends.
-pub async fn discard(body: Body) {
+pub async fn discard(headers: &HeaderMap, body: Body) {
     const MOST: usize = 8 << 20;
     const WITHIN: Duration = Duration::from_secs(1);
+    // He asks before he sends; a body that is not read is the answer.
+    if headers.contains_key(header::EXPECT) {
+        return;
+    }
     let mut stream = body.into_data_stream();
     let reading = async {
         let mut taken = 0;

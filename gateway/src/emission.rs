@@ -82,18 +82,22 @@ impl Order {
 pub async fn record(pool: &Pool, order: &Order) -> Result<Recorded, Problem> {
     let mut tried = false;
     loop {
-        let mut lease = pool.lease().await?;
+        let mut lease = match pool.lease().await {
+            Ok(lease) => lease,
+            Err(_) if tried => return Err(pool::unknown()),
+            Err(problem) => return Err(problem),
+        };
         let outcome = tokio::time::timeout(LONGEST, transact(&mut lease.client, order)).await;
         let Ok(outcome) = outcome else {
             pool.down(&"PostgreSQL does not answer");
-            return Err(pool::away());
+            return Err(pool::unknown());
         };
         match outcome {
             Ok(recorded) => {
                 lease.give_back();
                 return Ok(recorded);
             }
-            Err(Fault::Reused(problem)) => {
+            Err(Fault::Refused(problem)) => {
                 lease.give_back();
                 return Err(problem);
             }
@@ -102,7 +106,7 @@ pub async fn record(pool: &Pool, order: &Order) -> Result<Recorded, Problem> {
                 pool.forget_idle();
                 if std::mem::replace(&mut tried, true) {
                     pool.down(&error);
-                    return Err(refusal::problem(&error, order.many));
+                    return Err(pool::unknown());
                 }
             }
             Err(Fault::Postgres(error)) => {
@@ -122,7 +126,7 @@ pub async fn record(pool: &Pool, order: &Order) -> Result<Recorded, Problem> {
 
 enum Fault {
     Postgres(tokio_postgres::Error),
-    Reused(Problem),
+    Refused(Problem),
 }
 
 impl From<tokio_postgres::Error> for Fault {
@@ -157,11 +161,17 @@ async fn transact(client: &mut Client, order: &Order) -> Result<Recorded, Fault>
                 &[(first, Type::UUID)],
             )
             .await?;
-        let known: Option<(Option<String>, Option<bool>)> =
-            rows.first().map(|row| Ok::<_, tokio_postgres::Error>((row.try_get(0)?, row.try_get(1)?))).transpose()?;
-        let (fingerprint, is_new) = known.unwrap_or_default();
+        // A function with OUT parameters has one row, of nulls where there is no such event.
+        let (fingerprint, is_new): (Option<String>, Option<bool>) = match rows.first() {
+            Some(row) => (row.try_get(0)?, row.try_get(1)?),
+            None => (None, None),
+        };
+        if is_new.is_none() {
+            tracing::error!("gateway: event {first} cannot be seen by the owner of lifestream.idempotency_fingerprint");
+            return Err(Fault::Refused(Problem::new(Kind::Internal, "the Idempotency-Key could not be checked")));
+        }
         if fingerprint.as_ref() != Some(&key.fingerprint) {
-            return Err(Fault::Reused(key.reused()));
+            return Err(Fault::Refused(key.reused()));
         }
         replayed = is_new == Some(false);
     }

@@ -45,7 +45,12 @@ pub enum Ids {
     params(crate::openapi::KeyHeader),
     request_body(content = crate::openapi::OneOrMany, content_type = "application/json"),
     responses(
-        (status = 201, description = "Recorded. A repeated request is answered as the first one was, with the header Idempotency-Replayed: true.", body = Ids),
+        (
+            status = 201,
+            description = "Recorded. A repeated request is answered as the first one was.",
+            body = Ids,
+            headers(("Idempotency-Replayed" = bool, description = "`true` where this had been recorded before")),
+        ),
         Refused,
     ),
     security(("token" = [])),

@@ -52,7 +52,7 @@ pub type LastLook = tokio::sync::Mutex<Option<(Instant, Result<(), String>)>>;
 #[allow(dead_code, reason = "describes the parameter; its presence is what counts")]
 pub struct Verbose {
     /// Tells each check.
-    #[param(required = false, allow_reserved = false)]
+    #[param(required = false, nullable = false)]
     verbose: Option<String>,
 }
 

@@ -103,7 +103,7 @@ impl Gateway {
     pub async fn serve(self, shutdown: CancellationToken) {
         let Self { listener, address, app, file } = self;
         let tokens = Arc::clone(&app.loaded.borrow().tokens);
-        tracing::info!("gateway: listening on http://{address}, {} tokens: {}", tokens.len(), tokens.names());
+        tracing::info!("gateway: listening on http://{address}, tokens of {}", tokens.names());
         if !address.ip().is_loopback() {
             tracing::warn!(
                 "gateway: {address} can be reached from other machines, and tokens travel in clear text: put TLS before it, or a private network such as WireGuard"

@@ -44,7 +44,12 @@ pub struct Saved {
         (NewLink = "application/x-www-form-urlencoded"),
     )),
     responses(
-        (status = 201, description = "Saved. A repeated request is answered as the first one was, with the header Idempotency-Replayed: true.", body = Saved),
+        (
+            status = 201,
+            description = "Saved. A repeated request is answered as the first one was.",
+            body = Saved,
+            headers(("Idempotency-Replayed" = bool, description = "`true` where this had been recorded before")),
+        ),
         Refused,
     ),
     security(("token" = [])),

@@ -126,7 +126,7 @@ pub enum Tags {
 pub struct KeyHeader {
     /// Names this request among the token's: up to 255 visible ASCII characters, such as a UUID. The same request sent again with
     /// the same key records nothing more, and is answered as before, however long ago that was.
-    #[param(rename = "Idempotency-Key", required = false, max_length = 257)]
+    #[param(rename = "Idempotency-Key", required = false, nullable = false, max_length = 257)]
     idempotency_key: Option<String>,
 }
 

@@ -128,10 +128,17 @@ impl Lease<'_> {
 
 /// What a caller reads while the server is away.
 pub fn away() -> Problem {
-    Problem::new(Kind::DatabaseAway, "the database cannot be reached at the moment")
-        .hint("Send the request again later, with the same Idempotency-Key so that nothing is recorded twice.")
+    Problem::new(Kind::DatabaseAway, "the database cannot be reached at the moment").hint(AGAIN).retry_after(5)
+}
+
+/// What a caller reads whose request was in the database's hands when the connection was lost.
+pub fn unknown() -> Problem {
+    Problem::new(Kind::DatabaseAway, "the connection to the database was lost: whether this is recorded is not known")
+        .hint(AGAIN)
         .retry_after(5)
 }
+
+const AGAIN: &str = "Send the request again later, with the same Idempotency-Key so that nothing is recorded twice.";
 
 /// Nobody panics while holding these, and a list or a note would be sound even then.
 fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

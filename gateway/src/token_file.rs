@@ -72,7 +72,7 @@ impl TokenFile {
         let path = self.path.display();
         match read.as_ref().map_err(Clone::clone).and_then(|bytes| parse(bytes)) {
             Ok(tokens) => {
-                tracing::info!("{path} has changed: {} tokens are in force: {}", tokens.len(), tokens.names());
+                tracing::info!("{path} has changed: in force are the tokens of {}", tokens.names());
                 warn_of_readers(&self.path).await;
                 self.loaded.send_replace(Loaded { tokens: Arc::new(tokens), trouble: None });
             }

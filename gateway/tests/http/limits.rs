@@ -64,13 +64,10 @@ impl Drop for Served {
 fn who_asks_too_often_is_told_when_to_go_on() {
     let few = NonZeroU32::new(3).unwrap();
     let served = Served::with("gw_rate", Limits { rate: NonZeroU32::MIN, burst: few, ..Limits::default() });
-    let answers: Vec<Answer> = (0..10).map(|_| served.post(PHONE)).collect();
-    let refused: Vec<&Answer> = answers.iter().filter(|answer| answer.status == 429).collect();
-    assert!(!refused.is_empty() && answers[0].status == 201);
-    for answer in refused {
-        answer.is_problem(429, &["phone sends more than 1 requests a second", "POST /events takes an array"]);
-        assert!(answer.header("retry-after").unwrap().parse::<u32>().unwrap() >= 1);
-    }
+    assert_eq!(served.post(PHONE).status, 201);
+    let refused = (0..1000).map(|_| served.post(PHONE)).find(|answer| answer.status != 201).expect("it is too often");
+    refused.is_problem(429, &["phone sends more than 1 requests a second", "POST /events takes an array"]);
+    assert!(refused.header("retry-after").unwrap().parse::<u32>().unwrap() >= 1);
     assert_eq!(served.post(crate::bench::LAPTOP).status, 201, "the others are not touched");
     eventually(SOON, "it goes on", || served.post(PHONE).status == 201);
 }
@@ -104,7 +101,7 @@ fn more_requests_than_can_be_served_are_sent_away_and_health_is_not() {
 
 #[test]
 fn a_body_and_headers_that_do_not_come_are_not_waited_for() {
-    let soon = Duration::from_millis(300);
+    let soon = Duration::from_secs(1);
     let served = Served::with("gw_slow", Limits { body_time: soon, header_time: soon, ..Limits::default() });
     let bearer = format!("Bearer {PHONE}");
     let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json"), ("Content-Length", "100")];
