@@ -29,6 +29,9 @@ pub enum AgentError {
     /// A setting that this part needs is missing or wrong; the text names it.
     #[error("{0}")]
     Setting(String),
+    /// The publisher's folder cannot be written to now; the text names it.
+    #[error("{0}")]
+    Folder(String),
 }
 
 impl AgentError {
@@ -38,7 +41,7 @@ impl AgentError {
             Self::Postgres(e) => e.is_permanent(),
             Self::Kafka(e) => e.is_permanent(),
             Self::Setting(_) => true,
-            Self::Statement(_) | Self::Client(_) | Self::TopicMissing(_) | Self::Panicked(_) => false,
+            Self::Statement(_) | Self::Client(_) | Self::TopicMissing(_) | Self::Panicked(_) | Self::Folder(_) => false,
         }
     }
 
@@ -48,7 +51,7 @@ impl AgentError {
             Self::Postgres(e) => e.is_setting(),
             Self::Kafka(e) => e.is_setting(),
             Self::Setting(_) => true,
-            Self::Statement(_) | Self::Client(_) | Self::TopicMissing(_) | Self::Panicked(_) => false,
+            Self::Statement(_) | Self::Client(_) | Self::TopicMissing(_) | Self::Panicked(_) | Self::Folder(_) => false,
         }
     }
 }

@@ -139,7 +139,8 @@ fn language(text: &str) -> Option<String> {
     let text = text.trim().replace('_', "-");
     let parts: Vec<&str> = text.split('-').collect();
     let fits = |part: &&str| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric());
-    let first = parts.first().filter(|first| (2..=3).contains(&first.len()) && first.bytes().all(|b| b.is_ascii_alphabetic()));
+    let first =
+        parts.first().filter(|first| (2..=3).contains(&first.len()) && first.bytes().all(|b| b.is_ascii_alphabetic()));
     (first.is_some() && parts.len() <= 4 && parts.iter().all(fits)).then_some(text)
 }
 

@@ -42,7 +42,9 @@ pub enum PublishError {
     #[error("PostgreSQL: {}", describe(.0))]
     Statement(#[from] tokio_postgres::Error),
     /// The triggering event has not arrived in the state.
-    #[error("event {event} is not in the state tables after {seconds} s: does the materializer run? (lifestream status)")]
+    #[error(
+        "event {event} is not in the state tables after {seconds} s: does the materializer run? (lifestream status)"
+    )]
     NotMaterialized {
         /// The triggering event.
         event: uuid::Uuid,

@@ -241,7 +241,9 @@ mod tests {
         let journal = Journal::new(folder.path());
         journal.rewrite("look", &Catalogue::default()).unwrap();
         let good = std::fs::read_to_string(&journal.path).unwrap();
-        for text in ["", "\n", "{}\n", "not json\n", &"x".repeat(5000), &format!("{good}not json\n"), &format!("{good}[]\n")] {
+        for text in
+            ["", "\n", "{}\n", "not json\n", &"x".repeat(5000), &format!("{good}not json\n"), &format!("{good}[]\n")]
+        {
             std::fs::write(&journal.path, text).unwrap();
             let mut catalogue = Catalogue::default();
             catalogue.insert(link(1));

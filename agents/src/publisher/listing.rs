@@ -92,7 +92,11 @@ impl Node {
             Self::Day(day) | Self::Part(day, _) => (*day, *day),
         };
         let end = to.tomorrow().map_or(i64::MAX, |next| day::start(next) - 1);
-        Place { at: day::start(from), seq: i64::MIN, id: Uuid::nil() }..=Place { at: end, seq: i64::MAX, id: Uuid::max() }
+        Place { at: day::start(from), seq: i64::MIN, id: Uuid::nil() }..=Place {
+            at: end,
+            seq: i64::MAX,
+            id: Uuid::max(),
+        }
     }
 
     /// Of what it is cut into, the page that has this place.

@@ -96,7 +96,7 @@ impl Plan {
     fn add(&mut self, which: &Which, before: &Touched, catalogue: &Catalogue) {
         let Some(site) = catalogue.site(&which.tenant) else { return };
         let tenant = &which.tenant;
-        let mut write = |page| drop(self.write.insert((page, tenant.clone())));
+        let mut write = |page| self.write.extend([(page, tenant.clone())]);
         let Some(tag) = &which.tag else {
             for page in [Page::Archive, Page::Tags, Page::Home, Page::Atom, Page::Json] {
                 write(page);
@@ -123,7 +123,9 @@ impl Plan {
         let after = initials(touched, catalogue);
         for which in touched.keys() {
             let tag = which.tag.as_deref().map(page::initial);
-            if let Some(initial) = tag.filter(|initial| after.get(&which.tenant).is_some_and(|set| set.contains(initial))) {
+            if let Some(initial) =
+                tag.filter(|initial| after.get(&which.tenant).is_some_and(|set| set.contains(initial)))
+            {
                 self.write.insert((Page::Initial(initial), which.tenant.clone()));
             }
         }
@@ -141,7 +143,8 @@ impl Plan {
     /// Pages of the past: those that are new, that were one page and are cut now (or the other way), and that hold a
     /// link that changed are written; those that are no more are taken away.
     fn past(&mut self, tenant: &str, before: &Touched, after: &BTreeMap<Node, bool>, page: impl Fn(Node) -> Page) {
-        let remade = after.iter().filter(|(node, cut)| before.pages.get(node) != Some(cut)).map(|(node, _)| node.clone());
+        let remade =
+            after.iter().filter(|(node, cut)| before.pages.get(node) != Some(cut)).map(|(node, _)| node.clone());
         for node in remade.chain(before.places.iter().flat_map(|place| way(*place, after))) {
             self.write.insert((page(node), tenant.to_owned()));
         }
@@ -208,7 +211,6 @@ fn lists(link: &Known) -> Vec<Which> {
     let which = |tag| Which { tenant: link.tenant.clone(), tag };
     link.tags.iter().map(|tag| which(Some(tag.clone()))).chain([which(None)]).collect()
 }
-
 
 #[cfg(test)]
 mod tests;

@@ -57,15 +57,49 @@ mod tests {
     fn no_name_leads_out_of_its_folder_and_no_two_meet() {
         let long = "a".repeat(10_000);
         let names = [
-            "rust", "Rust", "RUST", "r ust", "r-ust", "r_ust", "", ".", "..", "../../etc/passwd", "/etc/passwd", "a/b", "a\\b", "C:\\x",
-            "con\0", "日本語", "🦀", "שלום", "\u{202e}x", "x", "index.html", "-rf", " ", "_", "<script>", "%2e%2e", long.as_str(),
-            &long[..48], &long[..49], "tag\n", "naïve", "nai\u{308}ve", "é", "e\u{301}",
+            "rust",
+            "Rust",
+            "RUST",
+            "r ust",
+            "r-ust",
+            "r_ust",
+            "",
+            ".",
+            "..",
+            "../../etc/passwd",
+            "/etc/passwd",
+            "a/b",
+            "a\\b",
+            "C:\\x",
+            "con\0",
+            "日本語",
+            "🦀",
+            "שלום",
+            "\u{202e}x",
+            "x",
+            "index.html",
+            "-rf",
+            " ",
+            "_",
+            "<script>",
+            "%2e%2e",
+            long.as_str(),
+            &long[..48],
+            &long[..49],
+            "tag\n",
+            "naïve",
+            "nai\u{308}ve",
+            "é",
+            "e\u{301}",
         ];
         let mut seen = BTreeMap::new();
         for name in names {
             let slug = slug(name);
             assert!(slug.len() <= SHOWN + 13 && !slug.is_empty(), "{slug}");
-            assert!(slug.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b)), "{slug}");
+            assert!(
+                slug.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b)),
+                "{slug}"
+            );
             assert!(slug.starts_with(|c: char| c.is_ascii_alphanumeric()) && !slug.contains(".."), "{slug}");
             // A plain name can be what another's folder is called only if it has a dot, and then it is plain no more.
             assert_eq!(seen.insert(slug.clone(), name), None, "{slug}");

@@ -23,7 +23,8 @@ pub fn leftovers(batch: &mut Batch<'_>, catalogue: &Catalogue) -> io::Result<()>
         let folder = site_path(tenant);
         wanted.extend(site.pages().iter().map(|page| format!("{folder}{}", page.path())));
     }
-    let link = |link: &super::catalogue::Known| format!("{}{}", site_path(&link.tenant), Page::Link(link.place.id).path());
+    let link =
+        |link: &super::catalogue::Known| format!("{}{}", site_path(&link.tenant), Page::Link(link.place.id).path());
     wanted.extend(catalogue.links().map(link));
 
     let mut found = Vec::new();
@@ -35,10 +36,9 @@ pub fn leftovers(batch: &mut Batch<'_>, catalogue: &Catalogue) -> io::Result<()>
             pages(&root, &format!("{site}{folder}"), &mut found)?;
         }
     }
-    for site in sites.iter().filter(|site| !site.is_empty()) {
-        // Of a tenant that has no site any more.
-        found.extend(Page::always().map(|page| format!("{site}{}", page.path())).into_iter().filter(|path| is_ours(&root.join(path))));
-    }
+    // Of a tenant that has no site any more: feeds, stylesheet and icon do not say whose they are, the first page does.
+    let top = |site: &String| Page::always().map(|page| format!("{site}{}", page.path()));
+    found.extend(sites.iter().filter(|site| is_ours(&root.join(site).join("index.html"))).flat_map(top));
     for path in found.into_iter().filter(|path| !wanted.contains(path)) {
         batch.remove(&path)?;
     }
@@ -71,7 +71,9 @@ fn is_ours(file: &Path) -> bool {
 fn names(folder: &Path) -> io::Result<Vec<String>> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(Vec::new()),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(Vec::new());
+        }
         Err(error) => return Err(error),
     };
     let mut names = Vec::new();

@@ -90,12 +90,14 @@ impl Writer {
         let rules = store::tag_rules(client).await?;
 
         // Nothing can be known of the pages without a journal, nor how they look when they are of another version.
-        let whole = self.tag_rules.is_none() && reading.as_ref().is_none_or(|reading| reading.look() != open.look.digest())
-            || reading.is_none();
+        let first = self.tag_rules.is_none();
+        let whole = reading.as_ref().is_none_or(|reading| first && reading.look() != open.look.digest());
         let mut catalogue = Arc::unwrap_or_clone(catalogue);
         catalogue.open_site("");
         let changes = match extent {
-            Extent::Links(subjects) if !whole && self.tag_rules == Some(rules) => some(client, subjects, &catalogue).await?,
+            Extent::Links(subjects) if !whole && self.tag_rules == Some(rules) => {
+                some(client, subjects, &catalogue).await?
+            }
             _ => all(client, &catalogue).await?,
         };
         let (put, gone) = (shown_of(&changes), gone_of(&changes));
@@ -138,10 +140,13 @@ async fn read(
             None => (Catalogue::default(), None),
         };
         let state = journal.read(since, &mut catalogue).map_err(PublishError::journal)?;
-        Ok((Arc::new(catalogue), match state {
-            State::Nothing => None,
-            State::UpToDate(reading) => Some(reading),
-        }))
+        Ok((
+            Arc::new(catalogue),
+            match state {
+                State::Nothing => None,
+                State::UpToDate(reading) => Some(reading),
+            },
+        ))
     })
     .await
 }

@@ -34,11 +34,13 @@ fn one_link_among_ten_thousand_touches_a_few_files() {
     let mut catalogue = Catalogue::default();
     let tags = ["rust", "postgres", "kafka", "linux", "gardening", "music", "maps"];
     let pick = |n: usize| [tags[n % 7], tags[n % 5], tags[n % 3]];
-    let many = (0..10_000).map(|n| put(link(n, 20_000 * DAY + i64::try_from(n).unwrap() * DAY / 300, &pick(n)))).collect();
+    let many =
+        (0..10_000).map(|n| put(link(n, 20_000 * DAY + i64::try_from(n).unwrap() * DAY / 300, &pick(n)))).collect();
     let all = Plan::apply(&mut catalogue, many);
     assert!(all.write.len() > 10_000);
     for (at, what) in [(20_033, "today"), (20_010, "in the past"), (19_000, "long ago")] {
-        let one = Plan::apply(&mut catalogue, vec![put(link(10_000, at * DAY, &["rust", "kafka", "music", "new", "linux"]))]);
+        let one =
+            Plan::apply(&mut catalogue, vec![put(link(10_000, at * DAY, &["rust", "kafka", "music", "new", "linux"]))]);
         println!("one link {what}: {} files written, {} taken away", one.write.len(), one.remove.len());
         assert!((10..=60).contains(&one.write.len()), "{what}: {:?}", one.write);
     }
@@ -47,7 +49,8 @@ fn one_link_among_ten_thousand_touches_a_few_files() {
 #[test]
 fn a_tag_without_links_and_its_pages_vanish() {
     let mut catalogue = Catalogue::default();
-    let changes = (0..=50).map(|n| put(link(n, 20_000 * DAY + i64::try_from(n).unwrap() * 20 * DAY, &["old"]))).collect();
+    let changes =
+        (0..=50).map(|n| put(link(n, 20_000 * DAY + i64::try_from(n).unwrap() * 20 * DAY, &["old"]))).collect();
     Plan::apply(&mut catalogue, changes);
     assert!(whole(&catalogue).iter().any(|(page, _)| matches!(page, Page::TagPast(..))));
     let gone = Plan::apply(&mut catalogue, vec![Change { subject: "link:3".into(), link: None }]);

@@ -140,7 +140,8 @@ pub fn tag(scene: &Scene<'_>, page: &Page, tag: &str, entries: &[&Entry]) -> Byt
     let list = scene.site.tags.get(tag).cloned().unwrap_or_default();
     let label = label(tag);
     let frame = scene.frame(page, "tags", format!("#{label}"), format!("Links tagged {label}"));
-    let years = if has_past(list.len()) { years(&list, |node| Page::TagPast(tag.to_owned(), node)) } else { Vec::new() };
+    let years =
+        if has_past(list.len()) { years(&list, |node| Page::TagPast(tag.to_owned(), node)) } else { Vec::new() };
     write(&OneTag { frame, groups: groups(entries), label, total: list.len(), years })
 }
 
