@@ -1,17 +1,19 @@
 //! Times of the state as dates: microseconds since 1970, in UTC.
 
-use jiff::Timestamp;
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
+use jiff::civil::{Date, date};
+use jiff::{SignedDuration, Timestamp};
+
+const DAY: i64 = 86_400_000_000;
+const EPOCH: Date = date(1970, 1, 1);
 
 /// The day that it falls on.
 pub fn of(micros: i64) -> Date {
-    timestamp(micros).to_zoned(TimeZone::UTC).date()
+    EPOCH.checked_add(SignedDuration::from_hours(micros.div_euclid(DAY) * 24)).unwrap_or(EPOCH)
 }
 
 /// When a day begins.
 pub fn start(day: Date) -> i64 {
-    day.to_zoned(TimeZone::UTC).map_or(0, |start| start.timestamp().as_microsecond())
+    day.duration_since(EPOCH).as_hours() / 24 * DAY
 }
 
 /// Such as `21 November 2026`.

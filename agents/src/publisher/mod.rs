@@ -74,6 +74,11 @@ impl Publisher {
         Ok(self.together.everything(database).await?.done)
     }
 
+    /// How often the folder was brought up to date: works under way at the same time share one.
+    pub fn publications(&self) -> usize {
+        self.together.publications()
+    }
+
     /// Tells the webhook, if there is one.
     async fn tell(&self, work: &Work, context: &Context<'_>, fact: &Fact) -> Result<(), PublishError> {
         let Some(webhook) = &self.webhook else { return Ok(()) };

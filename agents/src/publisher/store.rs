@@ -22,8 +22,8 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(320);
 /// edges, texts cut to more than what is shown; tags of the person come before those of enrichment.
 const LINKS: &str = "\
 SELECT l.subject_id, l.tenant_id, left(l.url, 8000) AS url, l.first_seq,
-       (extract(epoch FROM least(greatest(l.added_at, '1000-01-01Z'), '9999-12-31Z')) * 1000000)::int8 AS added_at,
-       (extract(epoch FROM least(greatest(m.enriched_at, '1000-01-01Z'), '9999-12-31Z')) * 1000000)::int8 AS enriched_at,
+       (extract(epoch FROM least(greatest(l.added_at, '1000-01-01Z'), '9999-12-30Z')) * 1000000)::int8 AS added_at,
+       (extract(epoch FROM least(greatest(m.enriched_at, '1000-01-01Z'), '9999-12-30Z')) * 1000000)::int8 AS enriched_at,
        left(coalesce(nullif(btrim(l.title), ''), c.metadata ->> 'title'), 2000) AS title,
        left(c.metadata ->> 'site_name', 500) AS site, left(c.metadata ->> 'byline', 500) AS byline,
        left(c.metadata ->> 'language', 50) AS language, left(c.metadata ->> 'published_at', 50) AS published,

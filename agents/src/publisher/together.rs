@@ -1,5 +1,6 @@
 //! Group commit: while one publication is under way, the works that arrive gather, and the next one does all of them.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex as Mailbox};
 
 use tokio::sync::{Mutex, oneshot};
@@ -26,12 +27,18 @@ struct Asked {
 pub struct Together {
     waiting: Mailbox<Vec<Asked>>,
     writer: Mutex<Writer>,
+    publications: AtomicUsize,
 }
 
 impl Together {
     /// Over a writer.
     pub fn new(writer: Writer) -> Self {
-        Self { waiting: Mailbox::default(), writer: Mutex::new(writer) }
+        Self { waiting: Mailbox::default(), writer: Mutex::new(writer), publications: AtomicUsize::new(0) }
+    }
+
+    /// How often the folder was brought up to date.
+    pub fn publications(&self) -> usize {
+        self.publications.load(Ordering::Relaxed)
     }
 
     /// Brings everything up to date.
@@ -41,6 +48,7 @@ impl Together {
     pub async fn everything(&self, database: &Database) -> Result<Published, PublishError> {
         let mut writer = self.writer.lock().await;
         let client = database.client().await?;
+        self.publications.fetch_add(1, Ordering::Relaxed);
         writer.publish(&client, Extent::Everything).await
     }
 
@@ -60,6 +68,7 @@ impl Together {
             }
             let asked = self.take();
             let subjects: Vec<String> = asked.iter().map(|asked| asked.subject.clone()).collect();
+            self.publications.fetch_add(1, Ordering::Relaxed);
             let published = match database.client().await {
                 Ok(client) => writer.publish(&client, Extent::Links(&subjects)).await,
                 Err(error) => Err(error.into()),
