@@ -76,7 +76,10 @@ pub async fn tag_rules(client: &Client) -> Result<i64, PublishError> {
 /// # Errors
 /// The database cannot be asked.
 pub async fn links(client: &Client, subjects: &[String]) -> Result<HashMap<String, Entry>, PublishError> {
-    let sql = format!("{LINKS} AND l.subject_id = ANY ($1)");
+    // `OFFSET 0` keeps PostgreSQL to one look-up for each, where it would rather read whole tables that are not large.
+    let sql = format!(
+        "SELECT one.* FROM unnest($1::text[]) AS asked (id), LATERAL ({LINKS} AND l.subject_id = asked.id OFFSET 0) AS one"
+    );
     let rows = client.query(&sql, &[&subjects]).await?;
     Ok(rows.iter().map(entry).map(|entry| (entry.subject.clone(), entry)).collect())
 }

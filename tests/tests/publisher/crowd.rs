@@ -1,5 +1,7 @@
 //! Ten thousand links, and what one more costs.
 
+use std::time::Instant;
+
 use lifestream_tests::eventually;
 
 use crate::bench::{Bench, Link, SOON};
@@ -31,7 +33,9 @@ async fn one_link_joins_ten_thousand() {
     let bench = Bench::new("pub_crowd");
     bench.psql(MANY);
     let publisher = bench.publisher();
+    let start = Instant::now();
     let done = publisher.refresh(&bench.shared).await.unwrap();
+    println!("a folder of ten thousand links from nothing: {} files in {:.1?}", done.written, start.elapsed());
     assert!(done.written > 10_000, "{done:?}");
     let before = inodes(bench.folder.path());
 
@@ -42,11 +46,13 @@ async fn one_link_joins_ten_thousand() {
     };
     let (subject, event) = bench.link(&link).await;
     let read = rows_read(&bench).await;
+    let start = Instant::now();
     bench.publish(&publisher, &subject, event).await.unwrap();
+    let took = start.elapsed();
     let read = rows_read(&bench).await - read;
     let after = inodes(bench.folder.path());
     let written = after.iter().filter(|(path, inode)| before.get(*path) != Some(inode)).count();
-    println!("one link among {}: {written} files written of {}, {read} rows read", 10_001, after.len());
+    println!("one link among {}: {written} files written of {}, {read} rows read, {took:.0?}", 10_001, after.len());
     assert!((10..=40).contains(&written), "{written}");
     assert!(read < 5_000, "{read}");
 

@@ -6,6 +6,7 @@ mod browser;
 mod crowd;
 mod feeds;
 mod hostile;
+mod pictures;
 mod recovery;
 mod site;
 mod tree;
