@@ -48,9 +48,20 @@ pub struct Done {
     pub removed: usize,
 }
 
-/// Files written together, safe on disk only once [`Batch::finish`] says so.
+/// How files get safe on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Safety {
+    /// Each by itself, before it takes the old one's place.
+    Each,
+    /// All at once by [`Held::sync`], for thousands of them. Before that, a power cut may leave some of them empty: what
+    /// is not noted in the journal yet is compared and written again.
+    Together,
+}
+
+/// Files written together, safe on disk once [`Batch::finish`] says so, or [`Held::sync`].
 pub struct Batch<'a> {
     folder: &'a Folder,
+    safety: Safety,
     changed: BTreeSet<PathBuf>,
     /// How far it came.
     pub done: Done,
@@ -115,9 +126,25 @@ impl Held {
         &self.folder
     }
 
+    /// Makes everything that was written safe on disk.
+    ///
+    /// # Errors
+    /// The system says so.
+    pub fn sync(&self) -> io::Result<()> {
+        let folder = File::open(&self.folder.path)?;
+        #[cfg(target_os = "linux")]
+        rustix::fs::syncfs(&folder)?;
+        #[cfg(not(target_os = "linux"))]
+        {
+            folder.sync_all()?;
+            rustix::fs::sync();
+        }
+        Ok(())
+    }
+
     /// Begins to write.
-    pub fn batch(&self) -> Batch<'_> {
-        Batch { folder: &self.folder, changed: BTreeSet::new(), done: Done::default() }
+    pub fn batch(&self, safety: Safety) -> Batch<'_> {
+        Batch { folder: &self.folder, safety, changed: BTreeSet::new(), done: Done::default() }
     }
 }
 
@@ -141,7 +168,7 @@ impl Batch<'_> {
         if !parent.is_dir() {
             self.make(&parent)?;
         }
-        replace_unsynced(&target, &self.folder.own().join("writing"), bytes)?;
+        put_in_place(&target, &self.folder.own().join("writing"), bytes, self.safety)?;
         self.changed.insert(parent);
         self.done.written += 1;
         Ok(())
@@ -173,8 +200,10 @@ impl Batch<'_> {
     /// # Errors
     /// A folder cannot be synced.
     pub fn finish(self) -> io::Result<Done> {
-        for folder in &self.changed {
-            File::open(folder)?.sync_all()?;
+        if self.safety == Safety::Each {
+            for folder in &self.changed {
+                File::open(folder)?.sync_all()?;
+            }
         }
         Ok(self.done)
     }
@@ -192,15 +221,17 @@ impl Batch<'_> {
 /// # Errors
 /// It cannot be written.
 pub fn replace(target: &Path, aside: &Path, bytes: &[u8]) -> io::Result<()> {
-    replace_unsynced(target, aside, bytes)?;
+    put_in_place(target, aside, bytes, Safety::Each)?;
     target.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
 
 /// The same, but for the folder's entry, which the caller syncs.
-fn replace_unsynced(target: &Path, aside: &Path, bytes: &[u8]) -> io::Result<()> {
+fn put_in_place(target: &Path, aside: &Path, bytes: &[u8], safety: Safety) -> io::Result<()> {
     let mut file = File::create(aside)?;
     file.write_all(bytes)?;
-    file.sync_data()?;
+    if safety == Safety::Each {
+        file.sync_data()?;
+    }
     fs::rename(aside, target)
 }
 
@@ -214,13 +245,13 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let folder = Folder::open(&place.path().join("new/site")).unwrap();
         let held = folder.hold().await.unwrap();
-        let mut batch = held.batch();
+        let mut batch = held.batch(Safety::Each);
         batch.put("tags/a/index.html", b"one").unwrap();
         batch.put("index.html", b"home").unwrap();
         batch.put("index.html", b"home").unwrap();
         assert_eq!(batch.finish().unwrap(), Done { written: 2, unchanged: 1, removed: 0 });
         std::fs::write(folder.path().join("tags/theirs.txt"), "x").unwrap();
-        let mut batch = held.batch();
+        let mut batch = held.batch(Safety::Each);
         batch.remove("tags/a/index.html").unwrap();
         batch.remove("tags/a/index.html").unwrap();
         assert_eq!(batch.finish().unwrap(), Done { written: 0, unchanged: 0, removed: 1 });

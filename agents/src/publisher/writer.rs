@@ -10,7 +10,7 @@ use tokio_postgres::Client;
 use super::catalogue::{Catalogue, Known};
 use super::entry::Entry;
 use super::error::PublishError;
-use super::folder::{Done, Folder, Held};
+use super::folder::{Done, Folder, Held, Safety};
 use super::journal::{Journal, Reading, State};
 use super::look::Look;
 use super::page::{Page, site_path};
@@ -20,6 +20,9 @@ use super::{store, sweep};
 
 /// Links whose texts are in memory at a time, but for those of one page.
 const AT_A_TIME: usize = 500;
+
+/// From so many files on, they are made safe on disk all at once: the system then writes in the order that it likes.
+const MANY: usize = 200;
 
 /// Files of a tenant's site that are written together, and the subjects that they show.
 struct Portion {
@@ -220,14 +223,15 @@ struct Job {
 impl Job {
     async fn carry_out(&self, client: &Client, plan: Plan, whole: bool) -> Result<Done, PublishError> {
         let mut done = Done::default();
+        let safety = if plan.write.len() < MANY { Safety::Each } else { Safety::Together };
         for portion in self.portions(plan.write) {
             let subjects: Vec<String> = portion.subjects.into_iter().collect();
             let entries = if subjects.is_empty() { HashMap::new() } else { store::links(client, &subjects).await? };
-            done.add(self.write(portion.files, entries).await?);
+            done.add(self.write(portion.files, entries, safety).await?);
         }
         let (held, catalogue) = (self.held.clone(), Arc::clone(&self.catalogue));
         let removed = blocking(move || {
-            let mut batch = held.batch();
+            let mut batch = held.batch(safety);
             let failed = |error| PublishError::folder(held.folder().path(), &error);
             for (page, tenant) in plan.remove {
                 batch.remove(&format!("{}{}", site_path(&tenant), page.path())).map_err(failed)?;
@@ -235,7 +239,11 @@ impl Job {
             if whole {
                 sweep::leftovers(&mut batch, &catalogue).map_err(failed)?;
             }
-            batch.finish().map_err(failed)
+            let done = batch.finish().map_err(failed)?;
+            if safety == Safety::Together {
+                held.sync().map_err(failed)?;
+            }
+            Ok(done)
         });
         done.add(removed.await?);
         Ok(done)
@@ -261,10 +269,15 @@ impl Job {
         portions
     }
 
-    async fn write(&self, files: Vec<(Page, String)>, entries: HashMap<String, Entry>) -> Result<Done, PublishError> {
+    async fn write(
+        &self,
+        files: Vec<(Page, String)>,
+        entries: HashMap<String, Entry>,
+        safety: Safety,
+    ) -> Result<Done, PublishError> {
         let (held, look, catalogue) = (self.held.clone(), Arc::clone(&self.look), Arc::clone(&self.catalogue));
         blocking(move || {
-            let mut batch = held.batch();
+            let mut batch = held.batch(safety);
             let failed = |error| PublishError::folder(held.folder().path(), &error);
             let mut paths: BTreeMap<&str, String> = BTreeMap::new();
             for (page, tenant) in &files {

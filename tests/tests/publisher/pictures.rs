@@ -138,7 +138,10 @@ fn picture(page: &Path, size: (u32, u32), dark: bool, to: &Path) {
     let work = tempfile::tempdir().unwrap();
     let address = url::Url::from_file_path(page).unwrap();
     let frame = work.path().join("frame.html");
-    let style = format!("body{{margin:0}}iframe{{border:0;display:block;width:{}px;height:{}px}}", size.0, size.1);
+    let style = format!(
+        "body{{margin:0}}html{{background:transparent}}iframe{{border:0;display:block;width:{}px;height:100vh}}",
+        size.0
+    );
     std::fs::write(&frame, format!("<!doctype html><style>{style}</style><iframe src=\"{address}\"></iframe>"))
         .unwrap();
     let mut command = Command::new("chromium");
