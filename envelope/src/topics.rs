@@ -15,6 +15,9 @@ pub const WORK_PUBLISH_LINK: &str = "work.publish_link";
 /// Work that nobody will try again by itself.
 pub const WORK_DEAD_LETTER: &str = "work.dead_letter";
 
+/// Partitions of a work topic.
+pub(crate) const WORK_PARTITIONS: i32 = 3;
+
 /// How a topic is created, and what `lifestream init` compares it with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TopicSpec {
@@ -26,7 +29,8 @@ pub struct TopicSpec {
     pub config: &'static [(&'static str, &'static str)],
 }
 
-const SEVEN_DAYS: &[(&str, &str)] = &[("cleanup.policy", "delete"), ("retention.ms", "604800000")];
+/// Settings of `events.raw` and of the work topics.
+pub(crate) const SEVEN_DAYS: &[(&str, &str)] = &[("cleanup.policy", "delete"), ("retention.ms", "604800000")];
 const THIRTY_DAYS: &[(&str, &str)] = &[("cleanup.policy", "delete"), ("retention.ms", "2592000000")];
 const CATALOG: &[(&str, &str)] =
     &[("cleanup.policy", "compact"), ("min.compaction.lag.ms", "0"), ("segment.ms", "3600000")];
@@ -35,8 +39,8 @@ const CATALOG: &[(&str, &str)] =
 pub const TOPICS: &[TopicSpec] = &[
     TopicSpec { name: EVENTS_RAW, partitions: 3, config: SEVEN_DAYS },
     TopicSpec { name: TAGS_CATALOG, partitions: 1, config: CATALOG },
-    TopicSpec { name: WORK_FETCH_LINK, partitions: 3, config: SEVEN_DAYS },
-    TopicSpec { name: WORK_ENRICH_LINK, partitions: 3, config: SEVEN_DAYS },
-    TopicSpec { name: WORK_PUBLISH_LINK, partitions: 3, config: SEVEN_DAYS },
+    TopicSpec { name: WORK_FETCH_LINK, partitions: WORK_PARTITIONS, config: SEVEN_DAYS },
+    TopicSpec { name: WORK_ENRICH_LINK, partitions: WORK_PARTITIONS, config: SEVEN_DAYS },
+    TopicSpec { name: WORK_PUBLISH_LINK, partitions: WORK_PARTITIONS, config: SEVEN_DAYS },
     TopicSpec { name: WORK_DEAD_LETTER, partitions: 1, config: THIRTY_DAYS },
 ];

@@ -1,5 +1,7 @@
 //! A work message: a task for an agent, on the topic `work.<work type>`, keyed by subject.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use rdkafka::message::{Header, OwnedHeaders};
 use serde::{Deserialize, Serialize};
@@ -7,6 +9,9 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use crate::{headers, topics};
+
+/// The only name in a payload that was left out.
+const OMITTED: &str = "lifestream_payload_omitted";
 
 /// The value of a record on a work topic. What it does not know is passed over: later versions may say more.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -104,6 +109,21 @@ impl Work {
         list
     }
 
+    /// Leaves the payload out, where it would make the message too large or is not known yet. The router puts it in again
+    /// before it sends the work: from the triggering event, by the route's map where there is one.
+    pub fn omit_payload(&mut self) {
+        // A JSON text that is always well formed.
+        if let Ok(omitted) = RawValue::from_string(format!(r#"{{"{OMITTED}":true}}"#)) {
+            self.payload = omitted;
+        }
+    }
+
+    /// Whether the payload was left out.
+    pub fn is_omitted(&self) -> bool {
+        let payload: Result<BTreeMap<String, serde::de::IgnoredAny>, _> = serde_json::from_str(self.payload.get());
+        payload.is_ok_and(|payload| payload.len() == 1 && payload.contains_key(OMITTED))
+    }
+
     /// The topic of a work type, before the prefix is put to it.
     pub fn topic(work_type: &str) -> String {
         format!("{}{work_type}", topics::WORK_PREFIX)
@@ -125,6 +145,18 @@ mod tests {
         let again = Work::parse(&work.value().unwrap()).unwrap();
         assert_eq!(again.payload.get(), r#"{"n":1.10}"#);
         assert_eq!((again.id, again.attempt, again.tenant_id.as_str()), (work.id, 1, ""));
+    }
+
+    #[test]
+    fn a_payload_that_was_left_out_is_seen_however_it_is_written() {
+        let mut work = Work::parse(WHOLE.as_bytes()).unwrap();
+        assert!(!work.is_omitted());
+        work.omit_payload();
+        assert!(work.is_omitted());
+        work.payload = RawValue::from_string(r#"{ "lifestream_payload_omitted": true }"#.to_owned()).unwrap();
+        assert!(work.is_omitted());
+        work.payload = RawValue::from_string(r#"{"lifestream_payload_omitted":true,"url":"x"}"#.to_owned()).unwrap();
+        assert!(!work.is_omitted());
     }
 
     #[test]

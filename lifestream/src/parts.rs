@@ -1,6 +1,7 @@
 //! Runs the parts: alone, or all in one process.
 
-use anyhow::Context;
+mod together;
+
 use lifestream_agents::enricher::Enricher;
 use lifestream_agents::fetcher::Fetcher;
 use lifestream_agents::publisher::Publisher;
@@ -9,7 +10,6 @@ use lifestream_envelope::Until;
 use lifestream_envelope::postgres::PostgresError;
 use lifestream_envelope::settings::Settings;
 use lifestream_envelope::settings::keys::Section;
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{AgentName, AgentOptions, MaterializerOptions, RouterOptions, UpOptions};
@@ -85,35 +85,12 @@ pub async fn gateway(settings: Settings, shutdown: CancellationToken) -> anyhow:
 /// # Errors
 /// That one's.
 pub async fn up(settings: Settings, options: UpOptions, shutdown: CancellationToken) -> anyhow::Result<Outcome> {
-    announce("up", &settings, &[Section::Postgres, Section::Kafka, Section::Bridge])?;
+    announce("up", &settings, &[Section::Postgres, Section::Kafka, Section::Bridge, Section::Agents, Section::Http])?;
+    let parts = together::parts(&settings);
     if options.until_idle {
-        // One after the other: what the bridge publishes is what the materializer has to work off.
-        lifestream_bridge::run(&settings, shutdown.clone(), Until::Idle).await.context("bridge")?;
-        if !shutdown.is_cancelled() {
-            materializer::run(&settings, materializer::Options::default(), shutdown, Until::Idle)
-                .await
-                .context("materializer")?;
-        }
-        return Ok(Outcome::Done);
+        return together::until_idle(&settings, &parts, shutdown).await;
     }
-    let mut parts: JoinSet<anyhow::Result<()>> = JoinSet::new();
-    let (own, token) = (settings.clone(), shutdown.clone());
-    parts.spawn(async move { lifestream_bridge::run(&own, token, Until::Shutdown).await.context("bridge") });
-    let (own, token) = (settings, shutdown.clone());
-    parts.spawn(async move {
-        materializer::run(&own, materializer::Options::default(), token, Until::Shutdown).await.context("materializer")
-    });
-    let mut result = Ok(Outcome::Done);
-    while let Some(ended) = parts.join_next().await {
-        if let Err(error) = ended.context("a part panicked").flatten() {
-            if result.is_ok() {
-                tracing::error!("{error:#}; the other parts drain");
-                result = Err(error);
-            }
-            shutdown.cancel();
-        }
-    }
-    result
+    together::until_shutdown(&settings, &parts, shutdown).await
 }
 
 /// Says once what the process runs with, secrets masked. A part that lacks a setting need not look for its servers.

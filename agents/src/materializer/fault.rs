@@ -23,7 +23,7 @@ pub const DOUBTFUL_TRIES: u32 = 3;
 /// Decides.
 pub fn of(error: &MaterializerError) -> Fault {
     match error {
-        MaterializerError::Projection(e) => of_projection(e.code()),
+        MaterializerError::Projection(e) => of_statement(e.code()),
         MaterializerError::Overtaken => Fault::Overtaken,
         MaterializerError::Statement(e) if e.code() == Some(&SqlState::FOREIGN_KEY_VIOLATION) => Fault::Overtaken,
         _ => Fault::Passing,
@@ -31,7 +31,7 @@ pub fn of(error: &MaterializerError) -> Fault {
 }
 
 /// By SQLSTATE (PostgreSQL's appendix A), class by class; an error without one is the connection's.
-fn of_projection(code: Option<&SqlState>) -> Fault {
+pub fn of_statement(code: Option<&SqlState>) -> Fault {
     let Some(code) = code else { return Fault::Passing };
     if *code == SqlState::QUERY_CANCELED {
         return Fault::Doubtful;
@@ -91,9 +91,9 @@ mod tests {
             (SqlState::PROGRAM_LIMIT_EXCEEDED, Fault::Event),
             (SqlState::RAISE_EXCEPTION, Fault::Event),
         ] {
-            assert_eq!(of_projection(Some(&code)), expected, "{}", code.code());
+            assert_eq!(of_statement(Some(&code)), expected, "{}", code.code());
         }
-        assert_eq!(of_projection(None), Fault::Passing);
+        assert_eq!(of_statement(None), Fault::Passing);
         assert_eq!(of(&MaterializerError::Overtaken), Fault::Overtaken);
         assert_eq!(of(&MaterializerError::TopicMissing("t".to_owned())), Fault::Passing);
     }

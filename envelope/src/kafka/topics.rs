@@ -8,7 +8,8 @@ use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::producer::Producer;
 
 use super::{Kafka, KafkaError, TIMEOUT, Watch};
-use crate::topics::TopicSpec;
+use crate::topics::{SEVEN_DAYS, TopicSpec, WORK_PARTITIONS};
+use crate::work::Work;
 
 /// What became of a topic that was to be created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,10 +60,27 @@ impl Kafka {
     /// # Errors
     /// See [`KafkaError`].
     pub async fn create_topic(&self, spec: &TopicSpec) -> Result<Created, KafkaError> {
-        let name = self.topic(spec.name);
+        self.create(spec.name, spec.partitions, spec.config).await
+    }
+
+    /// Creates the topic of a work type (the prefix is put to its name) where there is none.
+    ///
+    /// # Errors
+    /// See [`KafkaError`].
+    pub async fn create_work_topic(&self, work_type: &str) -> Result<Created, KafkaError> {
+        self.create(&Work::topic(work_type), WORK_PARTITIONS, SEVEN_DAYS).await
+    }
+
+    async fn create(
+        &self,
+        name: &str,
+        partitions: i32,
+        config: &[(&'static str, &'static str)],
+    ) -> Result<Created, KafkaError> {
+        let name = self.topic(name);
         let replication = TopicReplication::Fixed(self.inner.settings.replication_factor);
-        let mut topic = NewTopic::new(&name, spec.partitions, replication);
-        for (key, value) in spec.config {
+        let mut topic = NewTopic::new(&name, partitions, replication);
+        for (key, value) in config {
             topic = topic.set(key, value);
         }
         let what = || format!("creating topic {name}");

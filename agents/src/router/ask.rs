@@ -1,0 +1,184 @@
+//! Asking the guards and maps of a batch, set-based, so that one that raises fails its own question only.
+
+use serde_json::value::RawValue;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Row};
+use uuid::Uuid;
+
+use super::plan::{Plan, Route};
+use crate::AgentError;
+use crate::materializer::{Fault, describe, fault_of};
+
+/// How often a lone question with a doubtful error is asked before its work is a dead letter.
+const DOUBTFUL_TRIES: u32 = 3;
+
+/// What a route says about an event.
+#[derive(Debug)]
+pub enum Answer {
+    /// The work need not be done.
+    No,
+    /// It needs doing; with the payload that the map gives, where one was asked for.
+    Yes(Option<Box<RawValue>>),
+    /// Guard or map raised, or gave no JSON object.
+    Broken(String),
+    /// The event is not there (any more).
+    Unknown,
+}
+
+/// An event as it stands in a record, and the route that takes it.
+pub struct ByValue<'a> {
+    /// Number of the route.
+    pub route: usize,
+    /// The record's value.
+    pub value: &'a str,
+}
+
+/// An event by its id, and the work that comes of it.
+pub struct ById<'a> {
+    /// The work type, which tells the route.
+    pub work_type: &'a str,
+    /// The event.
+    pub event_id: Uuid,
+    /// Whether the payload is asked for, which is the event's own where the route has no map.
+    pub payload: bool,
+}
+
+/// What is asked in one statement.
+enum Questions<'a> {
+    Values(&'a [ByValue<'a>]),
+    Ids(&'a [ById<'a>]),
+}
+
+impl Questions<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Self::Values(list) => list.len(),
+            Self::Ids(list) => list.len(),
+        }
+    }
+
+    /// The order to ask in: of a route that raises for every event the questions stand together, and are found together.
+    fn order(&self) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.len()).collect();
+        match self {
+            Self::Values(list) => order.sort_by_key(|place| list[*place].route),
+            Self::Ids(list) => order.sort_by_key(|place| list[*place].work_type),
+        }
+        order
+    }
+
+    fn wants_payload(&self, plan: &Plan, place: usize) -> bool {
+        match self {
+            Self::Values(list) => plan.routes.get(list[place].route).is_some_and(Route::maps),
+            Self::Ids(list) => list[place].payload,
+        }
+    }
+
+    async fn ask(&self, client: &Client, plan: &Plan, places: &[usize]) -> Result<Vec<Row>, tokio_postgres::Error> {
+        let numbers: Vec<i32> = places.iter().copied().map(number).collect();
+        match self {
+            Self::Values(list) => {
+                let routes: Vec<i32> = places.iter().map(|place| number(list[*place].route)).collect();
+                let values: Vec<&str> = places.iter().map(|place| list[*place].value).collect();
+                client.query(&plan.by_value, &[&numbers, &routes, &values]).await
+            }
+            Self::Ids(list) => {
+                let wanted: Vec<&str> = places.iter().map(|place| list[*place].work_type).collect();
+                let ids: Vec<Uuid> = places.iter().map(|place| list[*place].event_id).collect();
+                let payloads: Vec<bool> = places.iter().map(|place| list[*place].payload).collect();
+                let event_types: Vec<&str> = plan.routes.iter().map(|route| route.event_type.as_str()).collect();
+                let work_types: Vec<&str> = plan.routes.iter().map(|route| route.work_type.as_str()).collect();
+                let routes: Vec<i32> = (0..plan.routes.len()).map(number).collect();
+                let parameters: [&(dyn ToSql + Sync); 7] =
+                    [&numbers, &wanted, &ids, &payloads, &event_types, &work_types, &routes];
+                client.query(&plan.by_id, &parameters).await
+            }
+        }
+    }
+}
+
+/// Asks about records; gives the answers in their order.
+///
+/// # Errors
+/// What is not a question's own fault: nothing was decided.
+pub async fn by_value(client: &Client, plan: &Plan, questions: &[ByValue<'_>]) -> Result<Vec<Answer>, AgentError> {
+    halving(client, plan, &Questions::Values(questions)).await
+}
+
+/// Asks about events that are named by their ids; gives the answers in their order.
+///
+/// # Errors
+/// As [`by_value`].
+pub async fn by_id(client: &Client, plan: &Plan, questions: &[ById<'_>]) -> Result<Vec<Answer>, AgentError> {
+    halving(client, plan, &Questions::Ids(questions)).await
+}
+
+/// Asks all at once; when that fails, halves until the question that fails is alone.
+async fn halving(client: &Client, plan: &Plan, questions: &Questions<'_>) -> Result<Vec<Answer>, AgentError> {
+    let order = questions.order();
+    let mut answers: Vec<Answer> = order.iter().map(|_| Answer::Unknown).collect();
+    // Ranges still to ask, the next one last.
+    let mut ranges = if order.is_empty() { Vec::new() } else { vec![(0, order.len())] };
+    let mut tries = 0;
+    while let Some((from, to)) = ranges.pop() {
+        let error = match questions.ask(client, plan, &order[from..to]).await {
+            Ok(rows) => {
+                for row in &rows {
+                    take(row, &mut answers, |place| questions.wants_payload(plan, place))?;
+                }
+                tries = 0;
+                continue;
+            }
+            Err(error) => error,
+        };
+        match (fault_of(error.code()), to - from) {
+            (Fault::Event | Fault::Doubtful, 2..) => {
+                let middle = from + (to - from) / 2;
+                ranges.push((middle, to));
+                ranges.push((from, middle));
+            }
+            (Fault::Doubtful, 1) if tries + 1 < DOUBTFUL_TRIES => {
+                tries += 1;
+                ranges.push((from, to));
+            }
+            // A function has gone or changed meanwhile: the routes are to be read again.
+            (Fault::Event | Fault::Doubtful, 1) if plan.is_overtaken(client).await? => return Err(error.into()),
+            (Fault::Event | Fault::Doubtful, 1) => {
+                answers[order[from]] = Answer::Broken(describe(&error));
+                tries = 0;
+            }
+            _ => return Err(error.into()),
+        }
+    }
+    Ok(answers)
+}
+
+fn take(row: &Row, answers: &mut [Answer], wants_payload: impl Fn(usize) -> bool) -> Result<(), AgentError> {
+    let (place, yes): (i32, bool) = (row.try_get(0)?, row.try_get(1)?);
+    let place = usize::try_from(place).unwrap_or(usize::MAX);
+    let Some(answer) = answers.get_mut(place) else { return Ok(()) };
+    *answer = match (yes, wants_payload(place)) {
+        (false, _) => Answer::No,
+        (true, false) => Answer::Yes(None),
+        (true, true) => object(row.try_get(2)?),
+    };
+    Ok(())
+}
+
+fn object(payload: Option<String>) -> Answer {
+    let Some(payload) = payload else {
+        return Answer::Broken("the payload map gave NULL: a work message's payload is a JSON object".to_owned());
+    };
+    match RawValue::from_string(payload) {
+        Ok(payload) if payload.get().starts_with('{') => Answer::Yes(Some(payload)),
+        Ok(payload) => {
+            let shown: String = payload.get().chars().take(200).collect();
+            Answer::Broken(format!("the payload map gave {shown}: a work message's payload is a JSON object"))
+        }
+        Err(error) => Answer::Broken(format!("the payload map gave no JSON: {error}")),
+    }
+}
+
+fn number(place: usize) -> i32 {
+    i32::try_from(place).unwrap_or(i32::MAX)
+}
