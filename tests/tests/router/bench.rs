@@ -1,0 +1,133 @@
+//! A pipeline of one's own: events emitted by SQL, bridge, materializer and routers in this process, and what lies on
+//! the work topics.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use lifestream_agents::{AgentError, materializer, router};
+use lifestream_envelope::kafka::Kafka as Client;
+use lifestream_envelope::settings::Settings;
+use lifestream_envelope::{Until, ids, topics};
+use lifestream_tests::{Kafka, Pipeline, Postgres, Record};
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+pub const SOON: Duration = Duration::from_secs(60);
+
+pub struct Bench {
+    pub pipeline: Pipeline<'static>,
+    pub settings: Settings,
+    pub client: Client,
+}
+
+/// A router that runs until it is told to stop.
+pub struct Running {
+    shutdown: CancellationToken,
+    task: JoinHandle<Result<(), AgentError>>,
+}
+
+impl Running {
+    pub async fn stop(self) {
+        self.shutdown.cancel();
+        self.task.await.unwrap().unwrap();
+    }
+}
+
+impl Bench {
+    pub async fn new(test: &str) -> Self {
+        let pipeline = Pipeline::new(test, Postgres::shared(), Kafka::shared());
+        let flags: BTreeMap<String, String> = pipeline.environment().into_iter().collect();
+        let settings = Settings::load_from(&flags, BTreeMap::new(), std::path::Path::new("/")).unwrap();
+        let client = Client::new(&settings.kafka).unwrap();
+        for spec in topics::TOPICS {
+            client.create_topic(spec).await.unwrap();
+        }
+        Self { pipeline, settings, client }
+    }
+
+    pub fn psql(&self, sql: &str) -> String {
+        self.pipeline.database.psql(sql)
+    }
+
+    pub fn count(&self, of: &str) -> i64 {
+        self.psql(&format!("SELECT count(*) FROM {of}")).parse().unwrap()
+    }
+
+    /// Emits one event; gives its id.
+    pub fn emit(&self, event_type: &str, subject_id: &str, payload: &Value) -> Uuid {
+        let (subject, payload) = (event_type.split('.').next().unwrap(), payload.to_string().replace('\'', "''"));
+        self.psql(&format!("SELECT lifestream.emit_event('{event_type}', '{subject}', '{subject_id}', '{payload}')"))
+            .parse()
+            .unwrap()
+    }
+
+    /// Everything that was emitted comes to Kafka.
+    pub async fn publish(&self) {
+        lifestream_bridge::run(&self.settings, CancellationToken::new(), Until::Idle).await.unwrap();
+    }
+
+    /// Everything that is in Kafka is materialized.
+    pub async fn materialize(&self) {
+        let options = materializer::Options::default();
+        materializer::run(&self.settings, options, CancellationToken::new(), Until::Idle).await.unwrap();
+    }
+
+    /// A router works everything off.
+    pub async fn route(&self) {
+        self.route_as("router-v1").await;
+    }
+
+    pub async fn route_as(&self, group: &str) {
+        let options = router::Options { group: group.to_owned() };
+        router::run(&self.settings, options, CancellationToken::new(), Until::Idle).await.unwrap();
+    }
+
+    pub fn start(&self) -> Running {
+        let (settings, shutdown) = (self.settings.clone(), CancellationToken::new());
+        let told = shutdown.clone();
+        let task =
+            tokio::spawn(
+                async move { router::run(&settings, router::Options::default(), told, Until::Shutdown).await },
+            );
+        Running { shutdown, task }
+    }
+
+    /// The work on a topic, each message as JSON.
+    pub fn work(&self, work_type: &str) -> Vec<Value> {
+        self.records(work_type).iter().map(Record::json).collect()
+    }
+
+    pub fn records(&self, work_type: &str) -> Vec<Record> {
+        self.pipeline.records(&format!("work.{work_type}"))
+    }
+
+    /// Emits a failure of an attempt, as an agent does.
+    pub fn fail(&self, work: &Value, more: &Value) -> Uuid {
+        let mut payload = json!({ "work_message": work, "error": "away", "agent": "fetcher", "permanent": false, "not_before": null });
+        payload.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        self.emit("work.failed", work["subject_id"].as_str().unwrap(), &payload)
+    }
+}
+
+/// A work message of an attempt, as the router makes it.
+pub fn work_message(trigger: Uuid, work_type: &str, subject_id: &str, attempt: u32) -> Value {
+    json!({
+        "id": ids::work_id(trigger, work_type, attempt), "tenant_id": "", "subject": "link", "subject_id": subject_id,
+        "work_type": work_type, "correlation_id": trigger, "triggered_by_event_id": trigger, "attempt": attempt,
+        "max_attempts": 3, "created_at": "2026-01-01T00:00:00Z", "not_before": null, "last_error": null,
+        "payload": { "url": "https://example.org/" },
+    })
+}
+
+pub fn link(number: usize) -> Value {
+    json!({ "url": format!("https://example.org/{number}"), "title": "T" })
+}
+
+/// Of JSON objects one member each, sorted.
+pub fn all<'a>(values: &'a [Value], member: &str) -> Vec<&'a str> {
+    let mut found: Vec<&str> = values.iter().map(|value| value[member].as_str().unwrap()).collect();
+    found.sort_unstable();
+    found
+}

@@ -1,0 +1,11 @@
+//! The router against a real Kafka and a real PostgreSQL.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod bench;
+mod killed;
+mod letters;
+mod members;
+mod retries;
+mod routing;
+mod speed;
+mod tags;
