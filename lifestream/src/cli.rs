@@ -206,7 +206,7 @@ impl BridgeOptions {
 /// Options of `up`.
 #[derive(Debug, Args)]
 pub struct UpOptions {
-    /// End once nothing is unpublished and nothing waits to be applied
+    /// End once nothing is left to publish, to apply, to route and to do; retries that lie in the future are not awaited
     #[arg(long)]
     pub until_idle: bool,
 }

@@ -56,6 +56,16 @@ impl<'a> Pipeline<'a> {
         Program::run(arguments, &self.environment())
     }
 
+    /// Publishes and materializes everything that is there; nobody does the work that comes of it.
+    ///
+    /// # Panics
+    /// If that fails.
+    #[track_caller]
+    pub fn settle(&self) {
+        self.run(&["bridge", "--until-idle"]);
+        self.run(&["materializer", "--until-idle"]);
+    }
+
     /// Every record now on a topic of this pipeline (named without its prefix), the bridge's markers among them.
     pub fn records(&self, topic: &str) -> Vec<Record> {
         read_topic(&self.kafka.brokers(), &format!("{}{topic}", self.prefix))

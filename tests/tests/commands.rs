@@ -117,7 +117,7 @@ fn a_bookmarks_file_becomes_links_and_importing_it_again_changes_nothing() {
     };
     let links = || pipeline.database.psql("SELECT count(*) FROM lifestream.links").parse::<u32>().unwrap();
     let first = import(Some(0));
-    pipeline.run(&["up", "--until-idle"]);
+    pipeline.settle();
     let imported = links();
     assert!((50..=70).contains(&imported), "{imported} links; {first}");
     assert_eq!(

@@ -1,4 +1,4 @@
-//! The whole way, with `lifestream up`: from SQL over Kafka into tables, as a user sees it.
+//! The whole way: from SQL over Kafka into tables, as a user sees it.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 use std::process::Command;
@@ -19,9 +19,10 @@ fn pipeline(test: &str) -> Pipeline<'static> {
     pipeline
 }
 
-/// All parts, once an event has gone through: the consumer has joined its group.
-fn up(pipeline: &Pipeline<'_>) -> Program {
-    let up = pipeline.spawn(&["up"]);
+/// Bridge and materializer, once an event has gone through: the consumer has joined its group. (No agent: links of these
+/// tests are not to be fetched.)
+fn up(pipeline: &Pipeline<'_>) -> [Program; 2] {
+    let up = [pipeline.spawn(&["bridge"]), pipeline.spawn(&["materializer"])];
     pipeline.database.psql("SELECT lifestream.emit_event('note.created', 'note', 'first', '{}')");
     eventually(SOON, "the first event is materialized", || {
         pipeline.database.psql("SELECT count(*) FROM lifestream.event_ingest_dedupe") == "1"
@@ -62,7 +63,9 @@ async fn an_event_is_on_kafka_and_in_psql_within_100_ms() {
         fastest = fastest.min(emitted.elapsed());
     }
     assert!(fastest < Duration::from_millis(100), "the fastest of ten took {fastest:?}");
-    assert_eq!(up.terminate().code(), Some(0));
+    for part in up {
+        assert_eq!(part.terminate().code(), Some(0));
+    }
 }
 
 #[test]
@@ -127,7 +130,9 @@ fn reset_publishes_and_materializes_everything_anew_and_the_state_ends_the_same(
     let refused = Program::run_with(&["reset", "--yes"], &pipeline.environment(), b"");
     assert_ne!(refused.status.code(), Some(0), "a part is running");
     assert!(refused.stderr.contains("lifestream up") || refused.stderr.contains("running"), "{}", refused.stderr);
-    assert_eq!(running.terminate().code(), Some(0));
+    for part in running {
+        assert_eq!(part.terminate().code(), Some(0));
+    }
 
     // Without a terminal and without --yes it does nothing.
     assert_ne!(Program::run_with(&["reset"], &pipeline.environment(), b"").status.code(), Some(0));
@@ -135,7 +140,7 @@ fn reset_publishes_and_materializes_everything_anew_and_the_state_ends_the_same(
 
     pipeline.run(&["reset", "--yes"]);
     assert_eq!(ingested(), "0");
-    pipeline.run(&["up", "--until-idle"]);
+    pipeline.settle();
     assert_eq!(ingested(), "101");
     assert_eq!(pipeline.events().len(), 202, "the topic was kept, and everything is on it again");
     assert_eq!(state(), before);
@@ -144,7 +149,7 @@ fn reset_publishes_and_materializes_everything_anew_and_the_state_ends_the_same(
     // It works where topics are missing, too.
     pipeline.run(&["reset", "--yes", "--topics"]);
     pipeline.run(&["init"]);
-    pipeline.run(&["up", "--until-idle"]);
+    pipeline.settle();
     assert_eq!(pipeline.events().len(), 101);
     assert_eq!(ingested(), "101");
     assert_eq!(state(), before);
@@ -197,7 +202,7 @@ async fn any_json_comes_through_emit_kafka_and_state_unchanged() {
         )
         .await
         .unwrap();
-    pipeline.run(&["up", "--until-idle"]);
+    pipeline.settle();
 
     let differing = pipeline.database.psql(
         "SELECT count(*) FROM lifestream.events e LEFT JOIN mirror m USING (seq) \

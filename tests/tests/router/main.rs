@@ -9,3 +9,4 @@ mod retries;
 mod routing;
 mod speed;
 mod tags;
+mod up;
