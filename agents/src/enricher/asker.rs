@@ -33,8 +33,11 @@ pub async fn ask(api: &Api, page: &Page, known: &KnownTags) -> Result<Answer, Fa
                 continue;
             }
             Err(Trouble::TooLong) => {
-                let error =
-                    format!("{} takes in no more than {} of text, halved {HALVED} times", api.model(), text.len());
+                let error = format!(
+                    "{} does not take even {} bytes of this text: it was halved {HALVED} times",
+                    api.model(),
+                    text.len()
+                );
                 return Err(Failure::Permanent { error });
             }
             Err(Trouble::Fails(failure)) => return Err(failure),

@@ -32,19 +32,22 @@ pub fn is_invisible(c: char) -> bool {
 fn untagged(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut rest = text;
+    let mut ends = true;
     while let Some(at) = rest.find('<') {
         let (before, from) = rest.split_at(at);
         kept.push_str(before);
-        let begins = from.chars().nth(1).is_some_and(|c| c.is_ascii_alphabetic() || matches!(c, '/' | '!' | '?'));
         rest = &from[1..];
-        match (begins, from.find('>')) {
-            (false, _) => kept.push('<'),
+        if !rest.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '/' | '!' | '?')) {
+            kept.push('<');
+            continue;
+        }
+        // A tag that never ends loses its `<` only; after one such there is no other to look for an end of.
+        let end = if ends { rest.find('>') } else { None };
+        ends = end.is_some();
+        if let Some(end) = end {
             // A word on either side of a tag stays a word.
-            (true, Some(end)) => {
-                kept.push(' ');
-                rest = &from[end + 1..];
-            }
-            (true, None) => {}
+            kept.push(' ');
+            rest = &rest[end + 1..];
         }
     }
     kept.push_str(rest);

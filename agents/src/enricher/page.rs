@@ -36,7 +36,9 @@ impl Page {
             return Err(bad("payload has no text in \"text_content\": nothing to enrich".to_owned()));
         };
         let metadata = |name: &str| payload.get("metadata").and_then(|metadata| metadata.get(name)?.as_str());
-        let title: String = clean::plain(metadata("title").unwrap_or_default()).chars().take(TITLE).collect();
+        // Cut before it is cleaned as well: a title can be as long as an event.
+        let title: String = metadata("title").unwrap_or_default().chars().take(4 * TITLE).collect();
+        let title = clean::plain(&title).chars().take(TITLE).collect();
         Ok(Self { text: text.clone(), title, language: metadata("language").and_then(primary) })
     }
 

@@ -46,7 +46,6 @@ fn keywords_and_sentences_in_many_languages() {
     ] {
         assert_eq!(super::language(&page("", text)).as_deref(), Some(language));
         let answer = local("", text);
-        println!("{language}: {answer:?}");
         assert!(answer.tags.iter().any(|found| found.contains(tag)), "{language}: {answer:?}");
         assert!(answer.summary.contains(summary) && answer.summary.len() <= text.len(), "{language}: {answer:?}");
         assert!(!answer.topic.is_empty());
@@ -111,6 +110,37 @@ fn never_empty_for_a_text_that_has_words() {
 fn without_words_the_title_speaks_and_nothing_panics() {
     assert_eq!(local("A photograph", "…").summary, "A photograph");
     assert_eq!(local("", " \n … 👍 "), Answer { tags: vec![], summary: String::new(), topic: String::new() });
+}
+
+/// Each would take minutes if its time grew with the square of its length.
+#[test]
+fn long_and_strange_texts_come_to_an_end() {
+    let words: Vec<String> = (0..9_000).map(|number| format!("w{number}")).collect();
+    for (name, text) in [
+        ("points", ".".repeat(400_000)),
+        ("points apart", ". ".repeat(200_000)),
+        ("one letter", "a".repeat(400_000)),
+        ("letters", "a ".repeat(200_000)),
+        ("sentences", "Aa. ".repeat(100_000)),
+        ("initials", "A. B. ".repeat(60_000)),
+        ("hyphens", "a-".repeat(200_000)),
+        ("apostrophes", "a's ".repeat(100_000)),
+        ("quotes", "\"a\" (b) ".repeat(40_000)),
+        ("many words", words.join(" ")),
+        ("lines", "a b c\n".repeat(60_000)),
+        ("ideographs", "数据库索引".repeat(80_000)),
+        ("joined", "👨\u{200d}".repeat(50_000)),
+        ("accents", "e\u{301}".repeat(100_000)),
+        ("only accents", "\u{301}".repeat(200_000)),
+        ("tags", "<b".repeat(200_000)),
+        ("nested tags", format!("{}{}", "<b".repeat(50_000), ">".repeat(50_000))),
+        ("links", "[a](b ".repeat(60_000)),
+        ("open links", "](".repeat(200_000)),
+        ("numbers", "1.1.1. 2,2 ".repeat(40_000)),
+    ] {
+        let answer = local(name, &text);
+        assert!(answer.summary.len() < 2_000 && answer.tags.len() <= tags::MOST, "{name}: {answer:?}");
+    }
 }
 
 proptest! {

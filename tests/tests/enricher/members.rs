@@ -1,0 +1,56 @@
+//! The agent as it runs: two members of the group, each with the whole catalog before its first task.
+
+use lifestream_tests::{Kafka, Pipeline, Postgres, Program, eventually};
+
+use super::api::Api;
+use super::{SOON, Writer, all, names, offered, work};
+
+const KEYS: [&str; 2] = ["key-of-the-first", "key-of-the-second"];
+
+fn member(pipeline: &Pipeline<'_>, key: &str) -> Program {
+    let mut environment = pipeline.environment();
+    environment.push(("OPENAI_API_KEY".to_owned(), key.to_owned()));
+    Program::spawn(&["agent", "enricher"], &environment)
+}
+
+fn completed(pipeline: &Pipeline<'_>) -> usize {
+    let count = "SELECT count(*) FROM lifestream.events WHERE event_type = 'enrichment.completed'";
+    pipeline.database.psql(count).parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_members_share_the_work_and_each_has_the_whole_catalog_at_its_first_task() {
+    let api = Api::start().await;
+    let pipeline =
+        Pipeline::new("enricher_members", Postgres::shared(), Kafka::shared()).with("OPENAI_BASE_URL", &api.base);
+    pipeline.run(&["init"]);
+    let writer = Writer::new(Kafka::shared(), &pipeline.prefix);
+    let known = names(120);
+    for name in &known {
+        writer.tag(name, 1).await;
+    }
+    let members = KEYS.map(|key| member(&pipeline, key));
+    let mut sent = 0;
+    // Until both have joined, one of them has all of the work.
+    while !KEYS.iter().all(|key| !api.asked(key).is_empty()) {
+        for _ in 0..12 {
+            sent += 1;
+            writer.work(&work(&format!("link:{sent}"), "Bread is baked from flour and water.")).await;
+        }
+        eventually(SOON, "every task has its fact", || completed(&pipeline) == sent);
+    }
+    for key in KEYS {
+        let first = api.asked(key).remove(0);
+        assert!(all(&offered(&first.told, &known)), "{key}: {:?}", offered(&first.told, &known));
+    }
+    let facts = pipeline.database.psql(
+        "SELECT DISTINCT source, subject, payload - 'text_digest' FROM lifestream.events WHERE event_type = 'enrichment.completed'",
+    );
+    let payload = r#"{"tags": ["bread"], "model": "gpt-4o-mini", "topic": "Baking", "summary": "How bread is baked.", "language": "en"}"#;
+    assert_eq!(facts, format!("agent/enricher|link|{payload}"));
+    for member in members {
+        let log = member.log();
+        assert!(!KEYS.iter().any(|key| log.contains(key)) && !log.contains("flour"), "{log}");
+        assert_eq!(member.terminate().code(), Some(0));
+    }
+}
