@@ -146,6 +146,11 @@ impl Agent for Enricher {
         self.api.as_ref().map(Api::lane)
     }
 
+    /// Work waits in Kafka while the API is away: there is nothing else that it could be overtaken by.
+    fn has_one_lane(&self) -> bool {
+        self.api.is_some()
+    }
+
     async fn handle(&self, work: &Work, _context: &Context<'_>) -> Result<Fact, Failure> {
         let page = Page::of(work)?;
         let known = self

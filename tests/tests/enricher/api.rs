@@ -3,10 +3,13 @@
 use std::sync::{Arc, Mutex};
 
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use axum::{Json, Router};
 use serde_json::{Value, json};
+
+/// A key that the API does not take; it says so with the key in its words, as some do.
+pub const WRONG_KEY: &str = "sk-wrong-and-nobody-may-see-it";
 
 /// A question: by whom, and all that the model was told.
 #[derive(Debug, Clone)]
@@ -42,11 +45,16 @@ async fn answer(
     State(asked): State<Arc<Mutex<Vec<Asked>>>>,
     headers: HeaderMap,
     Json(body): Json<Value>,
-) -> Json<Value> {
+) -> (StatusCode, Json<Value>) {
     let key = headers["authorization"].to_str().unwrap().trim_start_matches("Bearer ").to_owned();
     let messages = body["messages"].as_array().unwrap();
     let told: Vec<&str> = messages.iter().filter_map(|message| message["content"].as_str()).collect();
-    asked.lock().unwrap().push(Asked { key, told: told.join("\n") });
+    asked.lock().unwrap().push(Asked { key: key.clone(), told: told.join("\n") });
+    if key == WRONG_KEY {
+        let error = json!({"message": format!("Incorrect API key provided: {key}."), "code": "invalid_api_key"});
+        return (StatusCode::UNAUTHORIZED, Json(json!({ "error": error })));
+    }
     let content = r#"{"tags":["bread"],"summary":"How bread is baked.","topic":"Baking"}"#;
-    Json(json!({"choices": [{"message": {"role": "assistant", "content": content}, "finish_reason": "stop"}]}))
+    let choice = json!({"message": {"role": "assistant", "content": content}, "finish_reason": "stop"});
+    (StatusCode::OK, Json(json!({ "choices": [choice] })))
 }

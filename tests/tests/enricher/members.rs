@@ -2,7 +2,7 @@
 
 use lifestream_tests::{Kafka, Pipeline, Postgres, Program, eventually};
 
-use super::api::Api;
+use super::api::{Api, WRONG_KEY};
 use super::{SOON, Writer, all, names, offered, work};
 
 const KEYS: [&str; 2] = ["key-of-the-first", "key-of-the-second"];
@@ -53,4 +53,44 @@ async fn two_members_share_the_work_and_each_has_the_whole_catalog_at_its_first_
         assert!(!KEYS.iter().any(|key| log.contains(key)) && !log.contains("flour"), "{log}");
         assert_eq!(member.terminate().code(), Some(0));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_key_pauses_the_api_and_sends_no_link_to_the_dead_letters() {
+    let api = Api::start().await;
+    let pipeline =
+        Pipeline::new("enricher_wrong_key", Postgres::shared(), Kafka::shared()).with("OPENAI_BASE_URL", &api.base);
+    pipeline.run(&["init"]);
+    let writer = Writer::new(Kafka::shared(), &pipeline.prefix);
+    let links = 100;
+    for link in 0..links {
+        writer.work(&work(&format!("link:{link}"), "Bread is baked from flour and water.")).await;
+    }
+    let agent = member(&pipeline, WRONG_KEY);
+    let circuit = || pipeline.database.psql("SELECT state, last_error FROM lifestream.circuits");
+    eventually(SOON, "the API's circuit is open", || circuit().starts_with("paused|"));
+    assert!(
+        circuit().contains("answers 401 invalid_api_key: it does not take the key (OPENAI_API_KEY)"),
+        "{}",
+        circuit()
+    );
+
+    let failed = |what: &str| {
+        let sql = format!("SELECT count(*) FROM lifestream.events WHERE event_type = 'work.failed' AND {what}");
+        pipeline.database.psql(&sql).parse::<usize>().unwrap()
+    };
+    assert_eq!(failed("(payload ->> 'permanent')::boolean"), 0);
+    // Ten in a row open it, and eight may have been under way.
+    assert!((10..=18).contains(&failed("true")), "{} of {links}", failed("true"));
+    let told = pipeline.database.psql("SELECT string_agg(payload ->> 'error', ',') FROM lifestream.events");
+    let log = agent.log();
+    assert!(!told.contains(WRONG_KEY) && !log.contains(WRONG_KEY) && log.contains("OPENAI_API_KEY"), "{told}\n{log}");
+    assert_eq!(agent.terminate().code(), Some(0));
+
+    // With the right key it is all done in the end, but for what waits for its next attempt.
+    let failures = failed("true");
+    pipeline.database.psql("DELETE FROM lifestream.circuits");
+    let agent = member(&pipeline, KEYS[0]);
+    eventually(SOON, "what was left is enriched", || completed(&pipeline) == links - failures);
+    assert_eq!(agent.terminate().code(), Some(0));
 }
