@@ -1,7 +1,7 @@
 //! Tables for people, and how numbers stand in them.
 
 use comfy_table::presets::NOTHING;
-use comfy_table::{CellAlignment, ContentArrangement, Table};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table};
 
 /// A table without lines, as users of `kubectl` know it; the columns numbered in `right` hold numbers.
 pub fn table(headings: &[&str], right: &[usize], rows: impl IntoIterator<Item = Vec<String>>) -> String {
@@ -9,6 +9,10 @@ pub fn table(headings: &[&str], right: &[usize], rows: impl IntoIterator<Item = 
     table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_header(headings).add_rows(rows);
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
+    }
+    // What a row is named by stays whole, to be copied; the others wrap where the terminal is narrow.
+    if let Some(column) = table.column_mut(0) {
+        column.set_constraint(ColumnConstraint::ContentWidth);
     }
     for &column in right {
         if let Some(column) = table.column_mut(column) {
@@ -21,6 +25,11 @@ pub fn table(headings: &[&str], right: &[usize], rows: impl IntoIterator<Item = 
 /// `-` for what is not known.
 pub fn or_dash<T: ToString>(value: Option<T>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| value.to_string())
+}
+
+/// What fits into a row of a text that may have many lines.
+pub fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
 }
 
 /// Seconds as people say them: `0.4 s`, `12 s`, `3 min`, `5 h`, `2 d`.

@@ -28,25 +28,24 @@ pub enum DlqCommand {
 
 /// Which dead letters: all conditions that are given must hold.
 #[derive(Debug, Args, Default)]
-#[command(next_help_heading = "Which")]
 pub struct DlqFilter {
     /// Only work of this type, such as fetch_link
-    #[arg(long = "type", value_name = "TYPE")]
+    #[arg(long = "type", value_name = "TYPE", help_heading = "Which")]
     pub work_type: Option<String>,
     /// Only what this agent gave up, such as fetcher-agent-v2
-    #[arg(long)]
+    #[arg(long, help_heading = "Which")]
     pub agent: Option<String>,
     /// Only those whose last error has this text in it, in either case
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", help_heading = "Which")]
     pub error: Option<String>,
     /// Only work for a URL on this host
-    #[arg(long)]
+    #[arg(long, help_heading = "Which")]
     pub host: Option<String>,
     /// Only work about this thing (its subject_id)
-    #[arg(long, value_name = "SUBJECT_ID")]
+    #[arg(long, value_name = "SUBJECT_ID", help_heading = "Which")]
     pub subject: Option<String>,
     /// Only those given up longer ago than this, such as 2h or '3 days'
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", help_heading = "Which")]
     pub older_than: Option<String>,
 }
 

@@ -13,7 +13,7 @@ use crate::cli::StatusOptions;
 use crate::database;
 use crate::exit::Outcome;
 use crate::output;
-use crate::table::{age, or_dash, table};
+use crate::table::{age, first_line, or_dash, table};
 
 /// A row of `lifestream.pipeline_status`.
 #[derive(Debug, Serialize)]
@@ -132,26 +132,22 @@ fn show(stages: &[Stage], options: &StatusOptions) -> anyhow::Result<()> {
             or_dash(stage.rate.map(|rate| format!("{rate:.0}/s"))),
             stage.parked.to_string(),
             or_dash(stage.updated_at.map(|at| format!("{} ago", age(now.duration_since(at).as_secs_f64())))),
-            or_dash(stage.last_error.clone()),
+            or_dash(stage.last_error.as_deref().map(first_line)),
         ]
     });
-    let table = table(
+    let shown = table(
         &["STAGE", "GROUP", "BACKLOG", "OLDEST", "RATE", "PARKED", "UPDATED", "LAST ERROR"],
         &[2, 3, 4, 5, 6],
         rows,
     );
-    output::line(format!("{clear}{table}"))?;
+    output::line(format!("{clear}{shown}"))?;
     let circuits = stages.iter().flat_map(|stage| &stage.circuits);
     let rows: Vec<_> = circuits.map(|circuit| circuit.row(now)).collect();
     if rows.is_empty() {
         return Ok(());
     }
     output::line("")?;
-    output::line(crate::table::table(
-        &["CIRCUIT", "GROUP", "STATE", "FAILURES", "AGAIN IN", "LAST ERROR"],
-        &[3, 4],
-        rows,
-    ))
+    output::line(table(&["CIRCUIT", "GROUP", "STATE", "FAILURES", "AGAIN IN", "LAST ERROR"], &[3, 4], rows))
 }
 
 impl Circuit {
@@ -163,7 +159,7 @@ impl Circuit {
             self.state.clone(),
             self.failures.to_string(),
             or_dash(again),
-            or_dash(self.last_error.clone()),
+            or_dash(self.last_error.as_deref().map(first_line)),
         ]
     }
 }

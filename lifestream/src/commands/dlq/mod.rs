@@ -11,7 +11,7 @@ use crate::cli::{DlqCommand, DlqListOptions};
 use crate::database;
 use crate::exit::Outcome;
 use crate::output;
-use crate::table::{age, or_dash, table};
+use crate::table::{age, first_line, or_dash, table};
 
 use decide::Decision;
 use letter::Letter;
@@ -57,8 +57,4 @@ fn listed(letters: &[Letter]) -> String {
         ]
     });
     table(&["ID", "STATUS", "TYPE", "ATTEMPT", "AGE", "ABOUT", "ERROR"], &[3, 4], rows)
-}
-
-fn first_line(text: &str) -> &str {
-    text.lines().next().unwrap_or_default()
 }
