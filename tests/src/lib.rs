@@ -30,6 +30,7 @@ mod pipeline;
 mod postgres;
 mod program;
 mod topic;
+pub mod work;
 
 pub use eventually::{eventually, eventually_async};
 pub use kafka::{Kafka, KafkaOptions};

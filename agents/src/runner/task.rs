@@ -95,9 +95,7 @@ impl Shared {
 
     /// Does the work that came as the record at this place, and sees to it that it is answered.
     pub async fn work(&self, work: &Work, place: (i32, i64)) -> Verdict {
-        let asked = self.insist(|| answer::is_answered(&self.database, &self.group, work)).await;
-        if matches!(asked, Ok(true)) {
-            tracing::debug!(work = %work.id, subject = work.subject_id, "answered already");
+        if self.is_answered(work).await {
             return Verdict::Neutral;
         }
         let (result, verdict) = self.handle(work).await;
@@ -105,6 +103,15 @@ impl Shared {
         self.answer(work, place, result).await;
         failpoint!("runner.emitted");
         verdict
+    }
+
+    async fn is_answered(&self, work: &Work) -> bool {
+        let asked = self.insist(|| answer::is_answered(&self.database, &self.group, work)).await;
+        let is_answered = matches!(asked, Ok(true));
+        if is_answered {
+            tracing::debug!(work = %work.id, subject = work.subject_id, "answered already");
+        }
+        is_answered
     }
 
     async fn handle(&self, work: &Work) -> (Result<Fact, Failure>, Verdict) {
@@ -172,6 +179,9 @@ impl Shared {
 
     /// Puts work off.
     pub async fn put_off(&self, work: &Work, place: (i32, i64), reason: Reason, wait: Duration) {
+        if self.is_answered(work).await {
+            return;
+        }
         let stored = self.insist(|| answer::put_off(&self.database, work, reason, wait)).await;
         let Err((_, error)) = stored else { return };
         // Such as a payload that jsonb cannot hold: nobody could send it again.

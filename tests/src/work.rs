@@ -1,0 +1,103 @@
+//! Work messages put on their topic by hand, as the router puts them.
+
+use std::time::Duration;
+
+use lifestream_envelope::kafka::Kafka as Client;
+use lifestream_envelope::settings::Settings;
+use lifestream_envelope::work::Work;
+use lifestream_envelope::{ids, topics};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::pipeline::Pipeline;
+
+/// The first attempt at some work, of an event that never was.
+///
+/// # Panics
+/// If the payload makes it no work message.
+pub fn work(work_type: &str, subject_id: &str, payload: &Value) -> Work {
+    let event = Uuid::now_v7();
+    let message = json!({
+        "id": ids::work_id(event, work_type, 1),
+        "subject": "link",
+        "subject_id": subject_id,
+        "work_type": work_type,
+        "correlation_id": event,
+        "triggered_by_event_id": event,
+        "attempt": 1,
+        "max_attempts": 3,
+        "created_at": "2026-01-01T00:00:00Z",
+        "not_before": null,
+        "last_error": null,
+        "payload": payload,
+    });
+    Work::parse(message.to_string().as_bytes()).expect("a work message")
+}
+
+/// A work topic of a pipeline, to put messages on.
+pub struct WorkTopic {
+    topic: String,
+    producer: BaseProducer,
+}
+
+impl WorkTopic {
+    /// The topic of that work type, which exists already.
+    pub fn new(pipeline: &Pipeline<'_>, work_type: &str) -> Self {
+        let client = client(pipeline);
+        let topic = client.topic(&Work::topic(work_type));
+        Self { topic, producer: client.producer_config().create().expect("a producer") }
+    }
+
+    /// The same, created first; one of the built-in work types.
+    pub async fn create(pipeline: &Pipeline<'_>, work_type: &str) -> Self {
+        let name = Work::topic(work_type);
+        let spec = topics::TOPICS.iter().find(|spec| spec.name == name).expect("a built-in work type");
+        client(pipeline).create_topic(spec).await.expect("the topic is created");
+        Self::new(pipeline, work_type)
+    }
+
+    /// Its name, with the prefix.
+    pub fn name(&self) -> &str {
+        &self.topic
+    }
+
+    /// Puts messages in order and waits until Kafka has them.
+    pub fn put<'w>(&self, work: impl IntoIterator<Item = &'w Work>) {
+        for work in work {
+            self.send(work.subject_id.as_bytes(), &work.value().expect("a value"), Some(work));
+        }
+        self.producer.flush(Duration::from_secs(60)).expect("Kafka takes it");
+    }
+
+    /// Puts a value that may be anything.
+    pub fn put_value(&self, key: &str, value: &[u8]) {
+        self.send(key.as_bytes(), value, None);
+        self.producer.flush(Duration::from_secs(60)).expect("Kafka takes it");
+    }
+
+    fn send(&self, key: &[u8], value: &[u8], work: Option<&Work>) {
+        let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(&self.topic).key(key).payload(value);
+        if let Some(work) = work {
+            record = record.headers(work.kafka_headers());
+        }
+        while let Err((error, unsent)) = self.producer.send(record) {
+            assert!(error.to_string().contains("QueueFull"), "{error}");
+            self.producer.poll(Duration::from_millis(10));
+            record = unsent;
+        }
+    }
+}
+
+/// The settings of a pipeline, as its programs read them.
+///
+/// # Panics
+/// If they are wrong.
+pub fn settings(pipeline: &Pipeline<'_>) -> Settings {
+    let environment = pipeline.environment().into_iter().collect();
+    Settings::load_from(&std::collections::BTreeMap::new(), environment, std::path::Path::new("/")).expect("settings")
+}
+
+fn client(pipeline: &Pipeline<'_>) -> Client {
+    Client::new(&settings(pipeline).kafka).expect("a client")
+}

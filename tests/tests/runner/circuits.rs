@@ -1,0 +1,76 @@
+//! A host that fails is paused, says so, and is probed; others go on.
+
+use std::sync::atomic::Ordering;
+
+use lifestream_envelope::work::Work;
+use lifestream_tests::eventually;
+use serde_json::json;
+
+use crate::bench::{Bench, SOON, task};
+
+/// Sends what was put off, as the router does once it is due.
+fn dispatch_due(bench: &Bench) {
+    let due = bench.psql(
+        "WITH due AS (DELETE FROM lifestream.pending_retries WHERE not_before <= now() RETURNING work_message) SELECT work_message FROM due",
+    );
+    let due: Vec<Work> = due.lines().map(|line| Work::parse(line.as_bytes()).unwrap()).collect();
+    bench.put(&due);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_fails_is_paused_and_another_ones_work_goes_on() {
+    let bench = Bench::new("run_circuit").await;
+    bench.world.is_down.store(true, Ordering::SeqCst);
+    let down: Vec<_> = (0..100).map(|n| task(&format!("down:{n}"), n, json!({"host": "down"}))).collect();
+    let up: Vec<_> = (0..100).map(|n| task(&format!("up:{n}"), n, json!({"host": "up"}))).collect();
+    bench.put(&down);
+    bench.put(&up);
+    let member = bench.start();
+    let answered = |host: &str| {
+        bench.count(&format!("lifestream.events WHERE subject_id LIKE '{host}:%' AND event_type = 'scripted.done'"))
+    };
+    eventually(SOON, "it is paused", || {
+        bench.count("lifestream.circuits WHERE lane = 'down' AND state IN ('paused', 'probing') AND failures >= 10")
+            == 1
+    });
+    eventually(SOON, "the other host's work is done", || answered("up") == 100);
+    eventually(SOON, "its work is put off", || {
+        bench.count("lifestream.pending_retries WHERE reason = 'circuit'") >= 80
+    });
+    let status = || bench.psql("SELECT last_error FROM lifestream.pipeline_status WHERE stage = 'scripted'");
+    eventually(SOON, "status says so", || status().contains("down is paused: 503 from down"));
+    // Nothing but the first ones and probes has been tried.
+    let tried =
+        bench.world.seen.lock().unwrap().began.iter().filter(|(subject, _)| subject.starts_with("down")).count();
+    assert!((10..=17).contains(&tried), "{tried}");
+    assert_eq!(answered("down"), 0);
+
+    bench.world.is_down.store(false, Ordering::SeqCst);
+    eventually(SOON, "all that was put off is done once it works again", || {
+        dispatch_due(&bench);
+        answered("down") + bench.count("lifestream.events WHERE event_type = 'work.failed'") == 100
+    });
+    eventually(SOON, "and no circuit is open", || bench.count("lifestream.circuits") == 0);
+    assert_eq!(bench.count("lifestream.pending_retries"), 0);
+    member.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn retry_after_pauses_the_host_and_idle_does_not_wait_for_it() {
+    let bench = Bench::new("run_later").await;
+    let mut work = vec![task("first", 0, json!({"host": "busy", "do": "later"}))];
+    bench.put(&work);
+    bench.settle().await;
+    assert_eq!(bench.answer(&work[0])["payload"]["not_before"], json!("2099-01-01T00:00:00Z"));
+    // The next run knows: nothing is asked of that host, and everything of others.
+    work.extend((1..5).map(|n| task(&format!("link:{n}"), n, json!({"host": "busy"}))));
+    work.push(task("other", 9, json!({"host": "free"})));
+    bench.put(&work);
+    bench.settle().await;
+    assert_eq!(
+        bench.count("lifestream.pending_retries WHERE reason = 'circuit' AND not_before > now() + interval '20 hours'"),
+        4
+    );
+    assert_eq!(bench.count("lifestream.events WHERE event_type = 'scripted.done'"), 1);
+    assert_eq!(bench.psql("SELECT lane, state, failures FROM lifestream.circuits"), "busy|paused|1");
+}
