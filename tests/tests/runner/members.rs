@@ -86,10 +86,10 @@ async fn shutdown_lets_running_tasks_end_and_begins_none() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_topic_that_is_made_late_is_waited_for() {
     let pipeline = Pipeline::new("run_late", Postgres::shared(), Kafka::shared());
-    let mut program = pipeline.spawn(&["agent", "publisher"]);
-    eventually(SOON, "it says what is missing", || program.log().contains("work.publish_link does not exist"));
+    let mut program = pipeline.spawn(&["agent", "fetcher"]);
+    eventually(SOON, "it says what is missing", || program.log().contains("work.fetch_link does not exist"));
     assert!(program.is_running());
-    WorkTopic::create(&pipeline, "publish_link").await;
+    WorkTopic::create(&pipeline, "fetch_link").await;
     eventually(SOON, "it works", || program.log().contains("partitions assigned"));
     assert_eq!(program.log().matches("does not exist").count(), 1);
     assert_eq!(program.terminate().code(), Some(0));
