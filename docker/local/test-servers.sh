@@ -3,6 +3,7 @@
 #
 #   test-servers.sh postgres 15|16   the server's copy, with the extension as it is built now
 #   test-servers.sh kafka            the folder of Kafka's jars
+#   test-servers.sh python           the folder of the Python packages that the example agent needs
 #   test-servers.sh place            the folder that throw-away servers keep their files in
 
 source "$(dirname "${BASH_SOURCE[0]}")/settings.sh"
@@ -40,6 +41,16 @@ kafka)
     "$here/kafka.sh" jars "$libs"
     echo "$libs"
     ;;
+python)
+    packages=$base/python
+    if ! cmp --silent "$checkout/docs/examples/requirements.txt" "$packages/requirements.txt"; then
+        rm -rf "$packages"
+        python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --only-binary=:all: \
+            --target "$packages" --requirement "$checkout/docs/examples/requirements.txt" >&2 || die "the Python packages could not be fetched (see above)"
+        cp "$checkout/docs/examples/requirements.txt" "$packages/"
+    fi
+    echo "$packages"
+    ;;
 place) echo "$base" ;;
-*) die "usage: test-servers.sh postgres 15|16, or kafka, or place" ;;
+*) die "usage: test-servers.sh postgres 15|16, or kafka, or python, or place" ;;
 esac

@@ -29,6 +29,7 @@ step "Building the program, and the extension for PostgreSQL 15 and 16"
 build_program dev
 for major in 15 16; do "$here/test-servers.sh" postgres "$major"; done
 "$here/test-servers.sh" kafka
+"$here/test-servers.sh" python
 step_done
 
 step "Tests"
