@@ -128,8 +128,8 @@ pub fn subscribe(
     // A backlog is fetched as fast as it is applied; the default would wait a second whenever the queue is full.
     config.set("fetch.queue.backoff.ms", "5").set("queued.max.messages.kbytes", "16384");
     // librdkafka wants no session to be longer than the time between two polls.
-    let poll = config.get("max.poll.interval.ms").and_then(|most| most.parse().ok()).unwrap_or(u32::MAX);
-    let session = poll.min(10_000);
+    let given = |name: &str| config.get(name).and_then(|millis| millis.parse::<u32>().ok());
+    let session = given("session.timeout.ms").unwrap_or(10_000).min(given("max.poll.interval.ms").unwrap_or(u32::MAX));
     config.set("session.timeout.ms", session.to_string()).set("heartbeat.interval.ms", (session / 5).to_string());
     // A topic that is made, and a broker that comes back, while the member waits is seen soon.
     config.set("topic.metadata.refresh.interval.ms", "10000").set("reconnect.backoff.max.ms", "1000");

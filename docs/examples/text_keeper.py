@@ -100,9 +100,9 @@ def answer(message, answers, worker, consumer):
         work = json.loads(message.value())
         event_id = uuid.uuid5(NAMESPACE, f"result|{GROUP}|{uuid.UUID(work['id'])}")
         subject_id = work["subject_id"]
-        if not isinstance(work["payload"], dict):
-            raise ValueError("payload is no object")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        if work["work_type"] != WORK_TYPE or not isinstance(work["payload"], dict):
+            raise ValueError(f"work_type is {work['work_type']!r}, or payload is no object")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         return give_up(message, error, answers)
     if answers.exists(event_id):
         return None
@@ -115,7 +115,8 @@ def answer(message, answers, worker, consumer):
                    "permanent": isinstance(error, Permanent), "not_before": None}
     try:
         return answers.emit(event_id, event_type, subject, subject_id, payload, work)
-    except psycopg.DataError as error:  # JSON that Postgres cannot hold, such as half a surrogate pair
+    except (psycopg.DataError, psycopg.errors.ProgramLimitExceeded, psycopg.errors.RaiseException) as error:
+        # JSON that Postgres cannot hold, such as half a surrogate pair, or too much of it.
         return give_up(message, error, answers)
 
 
@@ -124,15 +125,16 @@ def give_up(message, error, answers):
     def text(octets):
         return (octets or b"").decode("utf-8", "replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
 
-    topic, partition, offset = message.topic(), message.partition(), message.offset()
+    topic, partition, offset = message.topic().removeprefix(PREFIX), message.partition(), message.offset()
     payload = {
-        "work_message": {"raw": text(message.value()), "topic": topic, "partition": partition, "offset": offset},
+        "work_message": {"raw": text(message.value())[:100_000], "topic": topic, "partition": partition, "offset": offset},
         "error": f"not a work message: {error}",
         "agent": GROUP,
         "failed_at": datetime.now(timezone.utc).isoformat(),
     }
     event_id = uuid.uuid5(NAMESPACE, f"malformed|{GROUP}|{topic}|{partition}|{offset}")
-    answers.emit(event_id, "work.dead_lettered", "work", text(message.key()) or "unknown", payload, {})
+    # Whose the record is, nobody knows: it is a subject of its own.
+    answers.emit(event_id, "work.dead_lettered", "work", f"record:{topic}/{partition}/{offset}", payload, {})
 
 
 def patiently(task, consumer):
@@ -156,13 +158,13 @@ def patiently(task, consumer):
 def main():
     FOLDER.mkdir(parents=True, exist_ok=True)
     answers = Answers(os.environ["DATABASE_URL"])
-    consumer = Consumer({
+    passed = {name[15:].replace("_", "."): value for name, value in os.environ.items() if name.startswith("KAFKA_PROPERTY_")}
+    consumer = Consumer(passed | {
         "bootstrap.servers": os.environ.get("KAFKA_BROKERS", "localhost:9092"),
         "group.id": PREFIX + GROUP,
         "enable.auto.commit": False,
         "auto.offset.reset": "earliest",
-        "max.poll.interval.ms": int(os.environ.get("KAFKA_PROPERTY_max_poll_interval_ms", "300000")),
-        "session.timeout.ms": 6000,
+        "isolation.level": "read_committed",
     })
     consumer.subscribe([f"{PREFIX}work.{WORK_TYPE}"])
     with ThreadPoolExecutor(max_workers=1) as worker:

@@ -32,14 +32,19 @@ impl Program {
     /// Starts `lifestream` with these arguments. Of the environment of the tests it sees nothing that is a setting of ours,
     /// only what is given here.
     pub fn spawn(arguments: &[&str], environment: &[(String, String)]) -> Self {
-        let mut process = spawner::spawn(command(arguments, environment)).expect("lifestream starts");
+        Self::of(&format!("lifestream {}", arguments.join(" ")), command(arguments, environment))
+    }
+
+    /// Starts any other command under this name.
+    pub fn of(name: &str, command: Command) -> Self {
+        let mut process = spawner::spawn(command).unwrap_or_else(|error| panic!("{name} does not start: {error}"));
         let log = Arc::new(Mutex::new(String::new()));
         drop(process.stdin.take());
         let readers = vec![
             collect(process.stdout.take().expect("a pipe"), &log),
             collect(process.stderr.take().expect("a pipe"), &log),
         ];
-        Self { name: arguments.join(" "), process, log, readers }
+        Self { name: name.to_owned(), process, log, readers }
     }
 
     /// Runs `lifestream` to its end, with this on its standard input.
@@ -110,7 +115,7 @@ impl Program {
     pub fn signal(&self, name: &str) {
         let status =
             Command::new("kill").args(["-s", name, "--", &self.pid().to_string()]).status().expect("kill runs");
-        assert!(status.success(), "SIG{name} for `lifestream {}`: {status}", self.name);
+        assert!(status.success(), "SIG{name} for `{}`: {status}", self.name);
     }
 
     /// Asks it to end (SIGTERM) and waits for it.
@@ -136,12 +141,7 @@ impl Program {
                 }
                 return status;
             }
-            assert!(
-                start.elapsed() < within,
-                "`lifestream {}` still ran after {within:?}; it said:\n{}",
-                self.name,
-                self.log()
-            );
+            assert!(start.elapsed() < within, "`{}` still ran after {within:?}; it said:\n{}", self.name, self.log());
             std::thread::sleep(Duration::from_millis(10));
         }
     }
@@ -152,7 +152,7 @@ impl Drop for Program {
         drop(self.process.kill());
         drop(self.process.wait());
         if std::thread::panicking() {
-            eprintln!("--- lifestream {}\n{}---", self.name, self.log());
+            eprintln!("--- {}\n{}---", self.name, self.log());
         }
     }
 }
