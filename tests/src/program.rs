@@ -90,6 +90,12 @@ impl Program {
         self.log.lock().expect("no reader panicked").clone()
     }
 
+    /// A view of its log that outlives it.
+    pub fn shared_log(&self) -> impl Fn() -> String + use<> {
+        let log = Arc::clone(&self.log);
+        move || log.lock().expect("no reader panicked").clone()
+    }
+
     /// Whether it still runs.
     pub fn is_running(&mut self) -> bool {
         matches!(self.process.try_wait(), Ok(None))

@@ -1,7 +1,8 @@
 //! What every agent has to bear.
 
 use lifestream_envelope::ids;
-use lifestream_tests::eventually;
+use lifestream_envelope::work::Work;
+use lifestream_tests::{Program, eventually};
 
 use crate::agent::{Bench, MAX_POLL, SOON};
 
@@ -38,20 +39,32 @@ pub const NAMES: &[&str] = &[
 /// The steps of an agent, after each of which it is killed.
 const STEPS: &[&str] = &["received", "handled", "emitted", "committed"];
 
+/// Asks it to end, which it does well.
+#[track_caller]
+fn stop(agent: Program) {
+    let log = agent.shared_log();
+    let status = agent.terminate();
+    assert!(status.success(), "{status}\n{}", log());
+}
+
+/// Another attempt at the same, with the same key: when it is answered, what came before it has been seen.
+fn again(work: &Work) -> Work {
+    let id = ids::work_id(work.triggered_by_event_id, &work.work_type, 2);
+    Work { id, attempt: 2, ..work.clone() }
+}
+
 /// The same message again, in one batch and later: one fact, and the world outside sees it once.
 fn duplicate_delivery(bench: &Bench) {
     let work = bench.work("twice");
     bench.topic.put([&work, &work, &work]);
     let first = bench.start();
     bench.await_fact(&work);
-    assert!(first.terminate().success());
+    stop(first);
     let second = bench.start();
-    // Another attempt at the same, with the same key: when it is answered, the repeats before it have been seen.
-    let mut last = work.clone();
-    (last.attempt, last.id) = (2, ids::work_id(work.triggered_by_event_id, &work.work_type, 2));
+    let last = again(&work);
     bench.topic.put([&work, &work, &last]);
     bench.await_answer(&last);
-    assert!(second.terminate().success());
+    stop(second);
     let fact = format!("{}|", bench.agent.fact());
     assert_eq!(bench.answers(&work), [fact.clone(), fact], "one for each attempt");
     assert_eq!(bench.site.visits("twice"), 2, "one for each attempt");
@@ -90,7 +103,7 @@ fn malformed_message(bench: &Bench) {
         found += 1;
     }
     assert_eq!(found, malformed.len());
-    assert!(agent.terminate().success());
+    stop(agent);
 }
 
 /// A task that runs when the agent is asked to end comes to its end, and is not done again.
@@ -108,7 +121,7 @@ fn shutdown(bench: &Bench) {
     bench.topic.put([&after]);
     let agent = bench.start();
     bench.await_fact(&after);
-    assert!(agent.terminate().success());
+    stop(agent);
     bench.await_fact(&work);
     assert_eq!(bench.site.visits("slow-shutdown"), 1);
 }
@@ -122,11 +135,14 @@ fn kill_at_each_step(bench: &Bench) {
         let status = bench.start_mortal(step).wait(SOON);
         assert!(!status.success(), "it dies at {step}: {status}");
         let agent = bench.start();
-        bench.await_fact(&work);
-        assert!(agent.terminate().success());
-        bench.await_fact(&work);
-        // Done again only where nobody could know that it was done.
-        let visits = if *step == "handled" { 2 } else { 1 };
+        let last = again(&work);
+        bench.topic.put([&last]);
+        bench.await_answer(&last);
+        stop(agent);
+        assert_eq!(bench.answers(&work).len(), 2, "one for each attempt, killed at {step}");
+        bench.await_answer(&work);
+        // Done once more only where nobody could know that it was done.
+        let visits = if *step == "handled" { 3 } else { 2 };
         assert_eq!(bench.site.visits(&name), visits, "killed at {step}");
     }
 }
@@ -142,7 +158,7 @@ fn poison_message(bench: &Bench) {
     let answers = bench.answers(&poison);
     assert!(matches!(&answers[..], [only] if only.starts_with("work.failed|") && only.len() > 12), "{answers:?}");
     assert!(agent.is_running());
-    assert!(agent.terminate().success());
+    stop(agent);
 }
 
 /// A task may take longer than the group waits for a poll: the agent stays a member, and the task is not given to another.
@@ -160,5 +176,5 @@ fn long_task(bench: &Bench) {
     bench.await_fact(&behind);
     assert_eq!(bench.site.visits("slow-long"), 1, "nobody was given it once more");
     assert!(!agent.log().contains("max.poll.interval.ms"), "{}", agent.log());
-    assert!(agent.terminate().success());
+    stop(agent);
 }
