@@ -127,11 +127,11 @@ impl Target {
             url.set_host(Some(name)).map_err(|error| format!("bad address: host {name:?}: {error}"))?;
         }
         let allowed = allow.names(&host.to_string(), port);
+        let target = Self { url, host, port, allowed };
+        target.refuse_by_host()?;
         if !allowed && OTHER_PROTOCOLS.contains(&port) {
             return Err(format!("address refused: port {port} is another protocol's"));
         }
-        let target = Self { url, host, port, allowed };
-        target.refuse_by_host()?;
         Ok(target)
     }
 
