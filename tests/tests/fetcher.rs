@@ -27,7 +27,7 @@ async fn site() -> (u16, Arc<Mutex<Vec<String>>>) {
                 ("/page", "\"v1\"") => StatusCode::NOT_MODIFIED.into_response(),
                 ("/page", _) => {
                     let headers = [("content-type", "text/html; charset=utf-8"), ("etag", "\"v1\"")];
-                    (headers, "<html lang=en><title>A page\0</title><p>Its text.\0</p>").into_response()
+                    (headers, "<html lang=en><title>A page</title><p>Its text.\0</p>").into_response()
                 }
                 _ => StatusCode::NOT_FOUND.into_response(),
             }
@@ -79,7 +79,7 @@ async fn a_link_is_fetched_and_asked_about_before_it_is_fetched_again() {
     let url = format!("http://site.localhost:{port}/page");
     ask(&pipeline, "link:page", &url).await;
     ask(&pipeline, "link:missing", &format!("http://site.localhost:{port}/missing")).await;
-    ask(&pipeline, "link:inside", "http://127.0.0.1:1/").await;
+    ask(&pipeline, "link:inside", "http://127.0.0.1:8081/").await;
     eventually_async(SOON, "the page is stored", || async { stored("text_content", "link:page") == "Its text." }).await;
     eventually_async(SOON, "and why the others are not", || async {
         stored("fetch_error", "link:missing").starts_with("HTTP 404")

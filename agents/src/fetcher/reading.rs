@@ -111,7 +111,10 @@ struct Plain {
 }
 
 fn plain(body: &Body) -> Result<Plain, String> {
-    let (decoded, charset) = charset::decode(&body.bytes, &body.content_type, body.url.host_str().unwrap_or_default())?;
+    let (mut decoded, charset) =
+        charset::decode(&body.bytes, &body.content_type, body.url.host_str().unwrap_or_default())?;
+    // HTML makes U+FFFD of it in places; it is no more a character that anybody wrote.
+    decoded.retain(|c| c != '\0');
     Ok(match body.content_type.kind {
         Kind::Html => {
             let tamed = tame(&decoded);

@@ -137,7 +137,9 @@ async fn a_long_text_is_cut_and_the_event_stays_within_its_limit() {
 #[tokio::test]
 async fn nothing_that_postgresql_cannot_hold_gets_into_the_payload() {
     let html = "<title>a\0b&#0;c</title><meta name=author content='x\u{1}y'><p>text\0 of &#1;a\u{b} page\u{ffff}</p>";
-    let payload = read("text/html; charset=utf-8", html).await.to_string();
+    let payload = read("text/html; charset=utf-8", html).await;
+    assert_eq!(payload["metadata"]["title"], json!("ab\u{fffd}c"));
+    let payload = payload.to_string();
     assert!(!payload.contains("\\u00") && !payload.contains('\u{ffff}'), "{payload}");
 }
 
