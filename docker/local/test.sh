@@ -26,7 +26,8 @@ cargo clippy --locked --workspace --all-targets -- -D warnings
 step_done
 
 step "Building the program, and the extension for PostgreSQL 15 and 16"
-build_program dev
+# The program comes along, built once with the same features as its tests.
+cargo test --locked --workspace --exclude pg_lifestream --no-run
 for major in 15 16; do "$here/test-servers.sh" postgres "$major"; done
 "$here/test-servers.sh" kafka
 "$here/test-servers.sh" python
