@@ -126,8 +126,8 @@ async fn site(test: &str) -> Bench {
                timestamptz '2026-11-17 08:00Z' - interval '1 day' * (n * n / 900.0 + n), 100000 + n, 100000 + n FROM generate_series(1, 400) n;
         INSERT INTO lifestream.link_metadata (subject_id, tenant_id, summary, enriched_at, seq)
         SELECT subject_id, '', 'A few words on what it is about.', added_at, first_seq FROM lifestream.links WHERE subject_id LIKE 'old:%';
-        INSERT INTO lifestream.tags (subject_id, tag, origin, tenant_id, seq)
-        SELECT 'old:' || n, (ARRAY['postgres','sea','programming','maps','writing','kafka','gardening','history','music','physics','design','cooking','unix','poetry','astronomy','trains'])[1 + (n * n) % (1 + n % 16)], 'enricher', '', n
+        INSERT INTO lifestream.tags (subject_id, tag, origin, tenant_id, seq, last_seq)
+        SELECT 'old:' || n, (ARRAY['postgres','sea','programming','maps','writing','kafka','gardening','history','music','physics','design','cooking','unix','poetry','astronomy','trains'])[1 + (n * n) % (1 + n % 16)], 'enricher', '', n, n
         FROM generate_series(1, 400) n");
     bench.publisher().refresh(&bench.shared).await.unwrap();
     bench
