@@ -8,6 +8,7 @@ mod feeds;
 mod hostile;
 mod pictures;
 mod recovery;
+mod running;
 mod site;
 mod tree;
 mod webhook;
