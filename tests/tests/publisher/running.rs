@@ -39,7 +39,7 @@ async fn every_link_is_published_once_though_the_publisher_is_killed() {
     let published = || count("SELECT count(*) FROM lifestream.links WHERE status = 'published'");
     for some in [1, LINKS / 3] {
         eventually(SOON, "some links are published", || published() >= some);
-        publisher.kill();
+        publisher.kill9();
         publisher = pipeline.spawn(&["agent", "publisher"]);
     }
     eventually(SOON, "every link is published", || published() == LINKS);
