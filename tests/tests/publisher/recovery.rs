@@ -81,7 +81,7 @@ async fn two_publishers_on_one_folder_write_one_site() {
         let (url, title) = (format!("https://example.org/{n}"), format!("Title {n}"));
         works.push(bench.link(&Link::new(&url, &title)).await);
     }
-    let publish = |n: usize| bench.publish(if n % 2 == 0 { &one } else { &two }, &works[n].0, works[n].1);
+    let publish = |n: usize| bench.publish(if n.is_multiple_of(2) { &one } else { &two }, &works[n].0, works[n].1);
     for fact in futures_util::future::join_all((0..40).map(publish)).await {
         fact.unwrap();
     }
@@ -89,7 +89,7 @@ async fn two_publishers_on_one_folder_write_one_site() {
     // Each takes out what the other put in.
     for (n, (subject, _)) in works.iter().enumerate().take(6) {
         let removed = bench.fact("link.removed", subject, "", serde_json::json!({})).await;
-        bench.publish(if n % 2 == 0 { &two } else { &one }, subject, removed).await.unwrap();
+        bench.publish(if n.is_multiple_of(2) { &two } else { &one }, subject, removed).await.unwrap();
     }
     assert_same(bench.folder.path(), bench.fresh().await.path());
 }
