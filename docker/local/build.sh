@@ -1,10 +1,10 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154  # set by settings.sh
-# cargo builds the program and the extension; no cargo-pgrx is needed.
+# cargo builds the programs and the extension; no cargo-pgrx is needed.
 
-# build_program <release|dev>
+# build_program <release|dev>: the program, and the web site of the demonstration.
 build_program() {
-    cargo_build "$1" --package lifestream
+    cargo_build "$1" --package lifestream --package lifestream-demo
 }
 
 # build_extension <release|dev> <pg_config> [major]: the library is that of the major version built last.

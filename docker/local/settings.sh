@@ -17,6 +17,8 @@ here=$checkout/docker/local
 readonly POSTGRES_MAJOR=15
 readonly SYSTEM_PG_CONFIG=/usr/lib/postgresql/$POSTGRES_MAJOR/bin/pg_config
 readonly KAFKA_VERSION=4.1.1
+# Where the demonstration's links point to; another port is taken where this one is in use.
+readonly SITE_PORT=8808
 # Superuser of the private cluster (named unlike the schema, which "$user" would put first), and the database in it.
 readonly POSTGRES_USER=postgres
 readonly POSTGRES_DATABASE=lifestream

@@ -37,4 +37,5 @@ name_folders() {
     kafka=$state/kafka
     libs=$state/kafka-$KAFKA_VERSION
     program=$state/lifestream
+    site=$state/site
 }

@@ -11,6 +11,7 @@ source "$here/build.sh"
 source "$here/server.sh"
 source "$here/stack.sh"
 source "$here/program.sh"
+source "$here/site.sh"
 source "$here/demo.sh"
 
 main() {
@@ -24,7 +25,7 @@ main() {
     find_stack
     step_done
 
-    step "2/7 Building the program and the extension (the first time 5 to 10 minutes: 300 crates and librdkafka, optimised)"
+    step "2/7 Building the programs and the extension (the first time 5 to 15 minutes: 400 crates and librdkafka, optimised)"
     stage building
     build_all
     step_done
@@ -43,8 +44,13 @@ main() {
     stage kafka-started
     step_done
 
-    step "6/7 Database, topics, and lifestream in the background"
+    step "6/7 Database, topics, a web site to read from, and lifestream in the background"
     make_database
+    install_program "$binary"
+    install_site "$site_binary"
+    start_site
+    stage site-started
+    echo "   the web site: http://demo.localhost:$(site_port)/"
     lifestream init >"$program/init.log" 2>&1 || die "lifestream init failed:" "$(tail -n 20 "$program/init.log")"
     stage topics-made
     start_program
@@ -52,7 +58,7 @@ main() {
     echo "   lifestream up runs; its log: $program/log"
     step_done
 
-    step "7/7 Demonstration: a browser's bookmarks become events, go through Kafka and come back as rows"
+    step "7/7 Demonstration: links from a browser's bookmarks and from SQL are fetched, enriched and published as a feed"
     demonstrate
     step_done
 
@@ -63,6 +69,7 @@ main() {
 build_all() {
     library=${STACK_LIBRARY:-$target/release/libpg_lifestream.so}
     binary=${STACK_PROGRAM:-$target/release/lifestream}
+    site_binary=${STACK_SITE:-$target/release/lifestream-demo}
     if [[ -z ${STACK_LIBRARY:-} ]]; then
         build_program release
         stage building-extension
@@ -101,19 +108,26 @@ make_database() {
     psql_here "$POSTGRES_DATABASE" -c "SET client_min_messages = warning" \
         -c "CREATE EXTENSION IF NOT EXISTS pg_lifestream" -c "ALTER EXTENSION pg_lifestream UPDATE"
     stage extension-made
-    install_program "$binary"
 }
 
 next_steps() {
     cat <<TEXT
 
 Up after $1 s. PostgreSQL and Kafka run on ports of their own; \`make down\` stops them, \`make clean\` removes everything.
+
+    $(site_url)   what was published; its feeds are $(site_url)feed.atom and feed.json,
+                               the files lie in $program/feed
+    http://demo.localhost:$(site_port)/   the sites that it was read from
+
 Next, in this folder:
 
-    eval "\$(make -s env)"       # DATABASE_URL, KAFKA_BROKERS, and lifestream and psql on the PATH
-    psql "\$DATABASE_URL" -c "SELECT emit_event('link.added', 'link', lifestream.link_subject_id('https://example.org/a'),
-                                               '{\"url\": \"https://example.org/a\", \"title\": \"A\"}')"
+    eval "\$(make -s env)"       # DATABASE_URL, KAFKA_BROKERS, GATEWAY_URL, SITE_URL, …; lifestream and psql on the PATH
     psql "\$DATABASE_URL" -c "SELECT title, url, status FROM lifestream.links ORDER BY added_at DESC LIMIT 5"
+    psql "\$DATABASE_URL" -c "SELECT title, fetch_error FROM lifestream.link_content JOIN lifestream.links USING (subject_id) WHERE status = 'unfetchable'"
+    psql "\$DATABASE_URL" -c "SELECT work_type, attempt, error, attempts FROM lifestream.dead_letters"
+    lifestream dlq list           # then: lifestream dlq retry <id>
+    curl "\$GATEWAY_URL/links" -H "Authorization: Bearer \$GATEWAY_TOKEN" -H 'Content-Type: application/json' \\
+         -d '{"url": "https://www.postgresql.org/about/", "title": "About PostgreSQL"}'
     kcat -b "\$KAFKA_BROKERS" -C -t events.raw -o -1 -e -f '%k %h\n%s\n'
 TEXT
 }

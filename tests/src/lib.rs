@@ -36,5 +36,5 @@ pub use eventually::{eventually, eventually_async};
 pub use kafka::{Kafka, KafkaOptions};
 pub use pipeline::Pipeline;
 pub use postgres::{Database, Postgres, PostgresOptions, extension_library};
-pub use program::{Finished, Program, binary};
+pub use program::{Finished, Program, binary, site_binary};
 pub use topic::{Record, read_topic};

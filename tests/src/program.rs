@@ -194,23 +194,28 @@ fn command(arguments: &[&str], environment: &[(String, String)]) -> Command {
 /// Path of the program: the one that `LIFESTREAM_BIN` names, else the one in cargo's target folder, built first.
 pub fn binary() -> PathBuf {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY
-        .get_or_init(|| {
-            if let Some(given) = std::env::var_os("LIFESTREAM_BIN") {
-                return PathBuf::from(given);
-            }
-            let binary = target().join("debug/lifestream");
-            // `make test` has built it already, and says so.
-            if std::env::var_os("STACK_READY").is_none() || !binary.exists() {
-                let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-                    .args(["build", "--quiet", "--package", "lifestream"])
-                    .current_dir(root())
-                    .env("CARGO_TARGET_DIR", target())
-                    .status()
-                    .expect("cargo runs");
-                assert!(status.success(), "cargo build --package lifestream: {status}");
-            }
-            binary
-        })
-        .clone()
+    let given = || std::env::var_os("LIFESTREAM_BIN").map(PathBuf::from);
+    BINARY.get_or_init(|| given().unwrap_or_else(|| built("lifestream"))).clone()
+}
+
+/// Path of the web site's server, in cargo's target folder, built first.
+pub fn site_binary() -> PathBuf {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| built("lifestream-demo")).clone()
+}
+
+/// A package of this workspace whose program has the same name.
+fn built(package: &str) -> PathBuf {
+    let binary = target().join("debug").join(package);
+    // `make test` has built it already, and says so.
+    if std::env::var_os("STACK_READY").is_none() || !binary.exists() {
+        let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+            .args(["build", "--quiet", "--package", package])
+            .current_dir(root())
+            .env("CARGO_TARGET_DIR", target())
+            .status()
+            .expect("cargo runs");
+        assert!(status.success(), "cargo build --package {package}: {status}");
+    }
+    binary
 }

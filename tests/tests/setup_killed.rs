@@ -4,14 +4,16 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 use std::collections::BTreeSet;
+use std::net::TcpListener;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use lifestream_tests::checkout::{script, servers, unique};
 use lifestream_tests::guard::Guard;
-use lifestream_tests::{binary, extension_library};
+use lifestream_tests::{binary, extension_library, site_binary};
 
 /// A set-up of its own, as `make up` makes one in `var/`; stopped and removed at the end.
 struct Stack {
@@ -19,8 +21,16 @@ struct Stack {
     _guard: Guard,
 }
 
+/// The port that the bookmarks name is in use as long as these tests run, as it may be on anybody's machine. (So no stack
+/// takes it from another that is down for a moment, either.)
+fn take_the_usual_port() {
+    static TAKEN: OnceLock<Option<TcpListener>> = OnceLock::new();
+    TAKEN.get_or_init(|| TcpListener::bind("127.0.0.1:8808").ok());
+}
+
 impl Stack {
     fn new(name: &str) -> Self {
+        take_the_usual_port();
         let var = servers().join(unique(name));
         let guard = Guard::over("stack", &var);
         Self { var, _guard: guard }
@@ -32,6 +42,7 @@ impl Stack {
             .env("STACK_VAR", &self.var)
             .env("STACK_LIBRARY", extension_library(15))
             .env("STACK_PROGRAM", binary())
+            .env("STACK_SITE", site_binary())
             // A caller's own servers must never be looked at; these cannot even be reached.
             .env("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nowhere")
             .env("KAFKA_BROKERS", "127.0.0.1:1")
@@ -86,10 +97,10 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Links in the demonstration's file, each counted once.
+/// Links of the demonstration, each counted once: those in its file, and those that it saves in SQL.
 fn demo_links() -> usize {
-    let file = lifestream_tests::checkout::root().join("demo/bookmarks.html");
-    let html = std::fs::read_to_string(file).unwrap();
+    let read = |name| std::fs::read_to_string(lifestream_tests::checkout::root().join("demo").join(name)).unwrap();
+    let html = read("bookmarks.html");
     let urls: BTreeSet<&str> = html
         .split("HREF=\"")
         .skip(1)
@@ -97,7 +108,35 @@ fn demo_links() -> usize {
         // Tracking parameters and the fragment are no part of what a link is.
         .map(|url| url.split("?utm_").next().unwrap())
         .collect();
-    urls.len()
+    urls.len() + read("save.sql").matches("('http://").count()
+}
+
+/// What never becomes an entry of the feed: 404, 410, too large, PDF, forbidden by robots.txt, a forbidden address.
+const UNFETCHABLE: usize = 6;
+/// What fails at every try.
+const DEAD: usize = 1;
+
+/// The demonstration has come to its end, in the state, in what was printed and in the files.
+fn assert_demonstrated(stack: &Stack, printed: &str) {
+    let published = demo_links() - UNFETCHABLE - DEAD;
+    let status = "SELECT count(*) FILTER (WHERE status = 'published'), count(*) FILTER (WHERE status = 'unfetchable'),
+                         (SELECT count(*) FROM lifestream.dead_letters WHERE status = 'open') FROM lifestream.links";
+    assert_eq!(stack.psql(status), format!("{published}|{UNFETCHABLE}|{DEAD}"), "{printed}");
+    let counts = printed.lines().find(|line| line.contains("dead-lettered ") && line.contains("links ")).unwrap();
+    for (name, count) in
+        [("links", demo_links()), ("published", published), ("unfetchable", UNFETCHABLE), ("dead-lettered", DEAD)]
+    {
+        let words: Vec<&str> = counts.split([' ', ',', ':']).collect();
+        let at = words.iter().position(|word| *word == name).unwrap();
+        assert_eq!(words[at + 1], count.to_string(), "{name} in {counts}");
+    }
+    let feed = std::fs::read_to_string(stack.var.join("lifestream/feed/feed.json")).unwrap();
+    assert!(feed.contains(".demo.localhost:"), "{feed}");
+    // Of the forbidden it shows nothing, and of the hidden folder neither.
+    assert_eq!(
+        stack.psql("SELECT count(*) FROM lifestream.link_content WHERE text_content LIKE '%Contact Sheets%'"),
+        "0"
+    );
 }
 
 fn stages(stack: &Stack) -> Vec<String> {
@@ -114,13 +153,14 @@ fn stages(stack: &Stack) -> Vec<String> {
 fn killed_at_each_stage_it_goes_on() {
     let untouched = Stack::new("untouched");
     let stages = stages(&untouched);
-    assert!(stages.len() >= 20, "{stages:?}");
+    assert!(stages.len() >= 30, "{stages:?}");
     assert_eq!(untouched.psql("SELECT count(*) FROM lifestream.links"), demo_links().to_string());
 
     // A second run finds everything there.
     let start = Instant::now();
-    untouched.succeed("up.sh");
+    let printed = untouched.succeed("up.sh");
     assert!(start.elapsed() < Duration::from_secs(20), "the second run took {:?}", start.elapsed());
+    assert_demonstrated(&untouched, &printed);
 
     // One that is at work makes another wait, and both end well.
     let first = untouched.command("up.sh").spawn().unwrap();
@@ -150,8 +190,9 @@ fn killed_at_each_stage_it_goes_on() {
             text(&output.stderr)
         );
     }
-    killed.succeed("up.sh");
+    let printed = killed.succeed("up.sh");
     assert_eq!(killed.psql("SELECT count(*) FROM lifestream.links"), demo_links().to_string());
+    assert_demonstrated(&killed, &printed);
     let events = "SELECT count(*), count(DISTINCT subject_id) FROM lifestream.events WHERE event_type = 'link.added'";
     let untwisted = killed.psql(events);
     let (all, distinct) = untwisted.split_once('|').unwrap();
@@ -162,7 +203,12 @@ fn killed_at_each_stage_it_goes_on() {
     assert_eq!(distinct, demo_links().to_string());
 
     // However often it was killed, there is one of each.
-    for (kind, mark) in [("PostgreSQL", "/data -p "), ("Kafka", "kafka.Kafka"), ("lifestream", "/bin/lifestream up")] {
+    for (kind, mark) in [
+        ("PostgreSQL", "/data -p "),
+        ("Kafka", "kafka.Kafka"),
+        ("lifestream", "/bin/lifestream up"),
+        ("the web site", "/bin/lifestream-demo "),
+    ] {
         let found: Vec<String> = killed.processes().into_iter().filter(|line| line.contains(mark)).collect();
         assert_eq!(found.len(), 1, "{kind}: {found:?}");
     }
@@ -193,8 +239,17 @@ fn settings_are_all_that_env_prints() {
     stack.succeed("up.sh");
     let printed = stack.succeed("env.sh");
     let names: Vec<&str> = printed.lines().map(|line| line.split('=').next().unwrap()).collect();
-    assert_eq!(names, ["export DATABASE_URL", "export KAFKA_BROKERS", "export PATH"]);
+    let expected = ["DATABASE_URL", "KAFKA_BROKERS", "GATEWAY_URL", "GATEWAY_TOKEN", "SITE_URL", "PATH"];
+    assert_eq!(names, expected.map(|name| format!("export {name}")));
     let found =
         Command::new("bash").args(["-c", "eval \"$1\"; command -v lifestream psql", "env", &printed]).output().unwrap();
     assert_eq!(text(&found.stdout).lines().filter(|line| line.starts_with(stack.var.to_str().unwrap())).count(), 2);
+
+    // What it prints is enough to read the site and to save a link.
+    let lines = "eval \"$1\"; curl --noproxy '*' -fsS \"$SITE_URL\" | grep -c '<html'
+                 curl --noproxy '*' -fsS \"$GATEWAY_URL/links\" -H \"Authorization: Bearer $GATEWAY_TOKEN\" \
+                      -H 'Content-Type: application/json' -d '{\"url\": \"http://127.0.0.1:1/private\", \"title\": \"Private\"}'";
+    let asked = Command::new("bash").args(["-c", lines, "env", &printed]).output().unwrap();
+    let said = text(&asked.stdout);
+    assert!(said.starts_with("1\n") && said.contains("subject_id"), "{said}{}", text(&asked.stderr));
 }
