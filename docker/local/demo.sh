@@ -83,7 +83,7 @@ show_links() {
         FROM lifestream.links l JOIN lifestream.link_metadata m USING (subject_id)
         WHERE l.status = 'published' ORDER BY length(m.summary) DESC, l.url LIMIT 5"
     demo_sql "
-        SELECT '   unfetchable    ' || left(demo.title, 40) || ': ' || left(c.fetch_error, 110)
+        SELECT '   unfetchable    ' || left(demo.title, 40) || ': ' || left(c.fetch_error, 140)
         FROM demo JOIN lifestream.link_content c USING (subject_id) WHERE demo.status = 'unfetchable' ORDER BY 1"
     demo_sql "
         SELECT '   dead-lettered  ' || left(demo.title, 40) || ': ' || d.work_type || ', attempt ' || d.attempt || ', ' || left(d.error, 90)

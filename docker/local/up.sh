@@ -127,7 +127,7 @@ Next, in this folder:
     psql "\$DATABASE_URL" -c "SELECT work_type, attempt, error, attempts FROM lifestream.dead_letters"
     lifestream dlq list           # then: lifestream dlq retry <id>
     curl "\$GATEWAY_URL/links" -H "Authorization: Bearer \$GATEWAY_TOKEN" -H 'Content-Type: application/json' \\
-         -d '{"url": "https://www.postgresql.org/about/", "title": "About PostgreSQL"}'
+         -d '{"url": "http://wiki.demo.localhost:$(site_port)/Rainwater_harvesting", "note": "for the shed"}'
     kcat -b "\$KAFKA_BROKERS" -C -t events.raw -o -1 -e -f '%k %h\n%s\n'
 TEXT
 }
