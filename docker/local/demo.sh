@@ -43,7 +43,7 @@ with_port() { sed "s/\.demo\.localhost:$SITE_PORT/.demo.localhost:$(site_port)/g
 
 # Waits until nothing is on its way any more; says every few seconds how far it is.
 await_links() {
-    local deadline=$((SECONDS + 180)) said=-100 last='' all=0 published=0 unfetchable=0 dead=0 waiting=?
+    local deadline=$((SECONDS + 180)) said=-100 last='' all=0 published=0 unfetchable=0 dead=0 waiting='?'
     until
         IFS='|' read -r all published unfetchable dead waiting < <(demo_sql "
             SELECT count(*), count(*) FILTER (WHERE status = 'published'), count(*) FILTER (WHERE status = 'unfetchable'),
