@@ -141,13 +141,11 @@ fn every_link_is_published_once_or_its_reason_is_known_whatever_is_killed() {
 
     // Each time that some more work has been answered, one of the parts is killed.
     let answered = "SELECT count(*) FROM lifestream.events WHERE source LIKE 'agent/%'";
-    let settled = format!(
-        "SELECT count(*) FROM lifestream.links l WHERE status IN ('published', 'unfetchable') \
-            OR EXISTS (SELECT FROM lifestream.dead_letters d WHERE d.subject_id = l.subject_id)"
-    );
+    let settled = "SELECT count(*) FROM lifestream.links l WHERE status IN ('published', 'unfetchable') \
+                      OR EXISTS (SELECT FROM lifestream.dead_letters d WHERE d.subject_id = l.subject_id)";
     let start = Instant::now();
     let (mut kills, mut next) = (0, 50);
-    while count(&settled) < LINKS {
+    while count(settled) < LINKS {
         if count(answered) >= next {
             let victim = dice.below(MORTAL.len());
             let replacement = pipeline.spawn(MORTAL[victim]);
@@ -158,7 +156,7 @@ fn every_link_is_published_once_or_its_reason_is_known_whatever_is_killed() {
         assert!(
             start.elapsed() < SETTLED,
             "{} of {LINKS} links are settled after {kills} kills (seed {seed})",
-            count(&settled)
+            count(settled)
         );
         std::thread::sleep(Duration::from_millis(20));
     }
