@@ -29,7 +29,7 @@ use crate::AgentError;
 const LOOK: Duration = Duration::from_millis(500);
 
 const DUE: &str = "\
-SELECT work_id, work_message::text FROM lifestream.pending_retries
+SELECT work_id, work_message::text, reason = 'retry' FROM lifestream.pending_retries
 WHERE not_before <= now() ORDER BY not_before LIMIT 500 FOR UPDATE SKIP LOCKED";
 
 /// A row that somebody else has written, and that is no work: looked at again only after a while.
@@ -50,6 +50,15 @@ pub struct Dispatcher {
     asking: Option<Asking>,
     handing: Handing,
     woken: Arc<Notify>,
+}
+
+/// A due row.
+struct Waiting {
+    id: Uuid,
+    message: String,
+    /// Whether it is another attempt. What an agent has put off is still the one that its guard has let through: asked
+    /// again, it would be refused to a new version of the agent's group, which does all work anew.
+    is_retry: bool,
 }
 
 /// What becomes of due rows.
@@ -113,7 +122,7 @@ impl Dispatcher {
         rows.batch_execute("BEGIN").await?;
         let mut waiting = Vec::new();
         for row in rows.query(DUE, &[]).await? {
-            waiting.push((row.try_get::<_, Uuid>(0)?, row.try_get::<_, String>(1)?));
+            waiting.push(Waiting { id: row.try_get(0)?, message: row.try_get(1)?, is_retry: row.try_get(2)? });
         }
         if waiting.is_empty() {
             rows.batch_execute("COMMIT").await?;
@@ -142,7 +151,7 @@ impl Dispatcher {
         Ok(waiting.len())
     }
 
-    async fn decide(&mut self, waiting: &[(Uuid, String)]) -> Result<Decided, AgentError> {
+    async fn decide(&mut self, waiting: &[Waiting]) -> Result<Decided, AgentError> {
         let asking = match self.asking.take() {
             Some(mut asking) if !asking.session.client.is_closed() => {
                 asking.refresh().await?;
@@ -153,9 +162,13 @@ impl Dispatcher {
         let asking = self.asking.insert(asking);
         let mut decided = Decided::default();
         let mut works = Vec::new();
-        for (id, message) in waiting {
+        for Waiting { id, message, is_retry } in waiting {
             match Work::parse(message.as_bytes()) {
-                Ok(work) => works.push((*id, work)),
+                Ok(work) if *is_retry || work.is_omitted() => works.push((*id, work)),
+                Ok(work) => {
+                    decided.gone.push(*id);
+                    decided.send.push(work);
+                }
                 Err(error) => {
                     tracing::error!(work_id = %id, "a row of lifestream.pending_retries is no work: {error}");
                     decided.set_back.push(*id);
