@@ -10,7 +10,7 @@ LOCAL := $(CURDIR)/docker/local
 
 help:
 	@printf '%s\n' \
-	  'make up        builds and starts everything: PostgreSQL with the extension, Kafka, lifestream; imports a few links' \
+	  'make up        builds and starts everything: PostgreSQL with the extension, Kafka, a web site to read, lifestream; saved links become a feed' \
 	  'make env       prints the settings of what runs; use it as: eval "$$(make -s env)"' \
 	  'make down      stops all of it; the data stays, and `make up` goes on with it' \
 	  'make test      every check and test, on throw-away servers' \

@@ -165,7 +165,7 @@ mod tests {
             ("\"work_type\":\"fetch_link\",", "", "work_type"),
             ("{\"n\":1.10}", "[]", "payload is not an object"),
             ("\"attempt\":1", "\"attempt\":0", "attempt 0 of 3"),
-            ("\"attempt\":1", "\"attempt\":-1", "attempt"),
+            ("\"attempt\":1", "\"attempt\":-1", "integer `-1`"),
             ("01890a5d-ac96-774b-bcce-b302099a8057", "x", "UUID"),
         ] {
             let error = Work::parse(WHOLE.replace(find, replace).as_bytes()).map(|_| ()).unwrap_err().to_string();
