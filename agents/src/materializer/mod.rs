@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use error::MaterializerError;
 pub use fault::describe;
-pub(crate) use fault::{Fault, of_statement as fault_of};
+pub(crate) use fault::{Fault, is_of_data, of_statement as fault_of};
 pub use options::Options;
 
 use member::Member;

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::retry::DeadLetter;
 use crate::AgentError;
-use crate::materializer::{Fault, describe, fault_of};
+use crate::materializer::{describe, is_of_data};
 
 const EMIT: &str = "SELECT count(*) FROM lifestream.emit_events($1::text::jsonb)";
 
@@ -85,7 +85,7 @@ pub async fn emit(client: &Client, letters: Vec<DeadLetter>) -> Result<(), Agent
         );
     }
     match emit_all(client, &letters).await {
-        Err(error) if is_own_fault(&error) => {}
+        Err(error) if is_of_data(&error) => {}
         ended => return ended.map_err(Into::into),
     }
     for letter in letters {
@@ -98,7 +98,7 @@ pub async fn emit(client: &Client, letters: Vec<DeadLetter>) -> Result<(), Agent
 /// the event that asked for it.
 async fn emit_one(client: &Client, mut letter: DeadLetter) -> Result<(), AgentError> {
     match emit_all(client, std::slice::from_ref(&letter)).await {
-        Err(error) if is_own_fault(&error) => {}
+        Err(error) if is_of_data(&error) => {}
         ended => return ended.map_err(Into::into),
     }
     letter.work.omit_payload();
@@ -106,7 +106,7 @@ async fn emit_one(client: &Client, mut letter: DeadLetter) -> Result<(), AgentEr
     letter.work.last_error = None;
     letter.error = letter.error.chars().filter(|character| *character != '\0').take(10_000).collect();
     match emit_all(client, std::slice::from_ref(&letter)).await {
-        Err(error) if is_own_fault(&error) => {
+        Err(error) if is_of_data(&error) => {
             let (id, work_id) = (letter.id, letter.work.id);
             tracing::error!(%id, %work_id, "a dead letter cannot be emitted and is lost: {}", describe(&error));
             Ok(())
@@ -120,8 +120,4 @@ async fn emit_all(client: &Client, letters: &[DeadLetter]) -> Result<(), tokio_p
     // Every field has a JSON form.
     let json = serde_json::to_string(&entries).unwrap_or_default();
     client.execute(EMIT, &[&json]).await.map(|_| ())
-}
-
-fn is_own_fault(error: &tokio_postgres::Error) -> bool {
-    matches!(fault_of(error.code()), Fault::Event | Fault::Doubtful)
 }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::retry::DeadLetter;
 use crate::AgentError;
-use crate::materializer::{Fault, describe, fault_of};
+use crate::materializer::{describe, is_of_data};
 
 const KEEP: &str = "\
 INSERT INTO lifestream.pending_retries (work_id, work_type, tenant_id, subject_id, attempt, not_before, reason, work_message)
@@ -24,12 +24,12 @@ pub async fn keep(client: &Client, retries: Vec<(Work, Uuid)>) -> Result<Vec<Dea
     let mut refused = Vec::new();
     let all: Vec<&Work> = retries.iter().map(|(work, _)| work).collect();
     match insert(client, &all).await {
-        Err(error) if is_own_fault(&error) => {}
+        Err(error) if is_of_data(&error) => {}
         ended => return ended.map(|()| refused).map_err(Into::into),
     }
     for (work, cause) in retries {
         match insert(client, &[&work]).await {
-            Err(error) if is_own_fault(&error) => {
+            Err(error) if is_of_data(&error) => {
                 let error = format!("cannot be kept for its retry: {}", describe(&error));
                 let failed_at = work.created_at;
                 refused.push(DeadLetter::of_router(work, error, failed_at, cause));
@@ -53,8 +53,4 @@ async fn insert(client: &Client, retries: &[&Work]) -> Result<(), tokio_postgres
     // Every field has a JSON form.
     let messages: Vec<String> = retries.iter().map(|work| serde_json::to_string(work).unwrap_or_default()).collect();
     client.execute(KEEP, &[&ids, &work_types, &tenants, &subjects, &attempts, &due, &messages]).await.map(|_| ())
-}
-
-fn is_own_fault(error: &tokio_postgres::Error) -> bool {
-    matches!(fault_of(error.code()), Fault::Event | Fault::Doubtful)
 }

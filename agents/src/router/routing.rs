@@ -21,6 +21,8 @@ use crate::{AgentError, Database};
 const BATCH_RECORDS: usize = 4_000;
 /// Most bytes of record values in one batch; one larger record makes a batch of its own.
 const BATCH_BYTES: usize = 8 << 20;
+/// How long nobody asks for records while a batch takes its time.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// How often an idle router looks whether the routes have changed.
 const LOOK: Duration = Duration::from_secs(1);
 /// How often an idle router asks whether all is done, where it may leave then.
@@ -45,6 +47,8 @@ pub struct Router {
     seen: Arc<Mutex<Seen>>,
     keeper: Arc<tokio::sync::Mutex<Keeper>>,
     database: Arc<Database>,
+    /// Since when the next batch waits for the one under way.
+    full_since: Option<Instant>,
     looked: Instant,
     worked: bool,
 }
@@ -72,6 +76,7 @@ impl Router {
             seen,
             keeper,
             database,
+            full_since: None,
             looked: Instant::now(),
             worked: false,
         }
@@ -117,11 +122,7 @@ impl Router {
     ) -> Result<(), AgentError> {
         loop {
             self.begin(shutdown);
-            if self.is_full() {
-                member.pause()
-            } else {
-                member.resume()
-            }
+            let asks = self.set_pace(member);
             let wait = if self.until == Until::Idle { ASK_IDLE } else { LOOK };
             tokio::select! {
                 biased;
@@ -130,7 +131,7 @@ impl Router {
                     self.routing = None;
                     self.routed(member, routed);
                 }
-                said = member.next() => {
+                said = member.next(), if asks => {
                     self.hear(said?);
                     // What has come along with it, without waiting for more.
                     while !self.is_full() && let Some(said) = member.next().now_or_never() {
@@ -178,6 +179,22 @@ impl Router {
 
     fn is_full(&self) -> bool {
         self.records.len() >= BATCH_RECORDS || self.bytes >= BATCH_BYTES
+    }
+
+    /// Whether to ask for more. While the next batch is collected already, not: the one under way is done soon. Only
+    /// where that takes long the partitions are paused, so that the group hears of this member all the same; librdkafka
+    /// then throws away what it has fetched, and takes most of a second to fetch it again.
+    fn set_pace(&mut self, member: &mut Member) -> bool {
+        if !self.is_full() {
+            self.full_since = None;
+            member.resume();
+            return true;
+        }
+        let is_long = self.full_since.get_or_insert_with(Instant::now).elapsed() > PATIENCE;
+        if is_long {
+            member.pause();
+        }
+        is_long
     }
 
     /// Begins the next batch, if there is one and none is under way.

@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use lifestream_envelope::channels;
 use lifestream_envelope::headers;
 use lifestream_envelope::kafka::Kafka;
 use lifestream_envelope::outage::Outage;
@@ -33,7 +32,7 @@ const SEARCH_PATH: &str = "SELECT set_config('search_path', concat_ws(', ', null
 
 /// A connection with the routes as they are registered.
 pub struct Asking {
-    /// The connection, and what it is told of changes.
+    /// The connection.
     pub session: Session,
     /// The routes.
     pub plan: Plan,
@@ -49,7 +48,6 @@ impl Asking {
         session.client.batch_execute("SET jit = off").await?;
         session.client.batch_execute(LIMIT).await?;
         session.client.batch_execute(SEARCH_PATH).await?;
-        session.client.batch_execute(&format!("LISTEN {}", channels::ROUTES)).await?;
         let plan = Plan::load(&session.client).await?;
         Ok(Self { session, plan })
     }
@@ -59,7 +57,6 @@ impl Asking {
     /// # Errors
     /// As the database has it.
     pub async fn refresh(&mut self) -> Result<bool, AgentError> {
-        while self.session.notifications.try_recv().is_ok() {}
         let outdated = self.plan.is_outdated(&self.session.client).await?;
         if outdated {
             self.plan = Plan::load(&self.session.client).await?;

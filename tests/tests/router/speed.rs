@@ -56,7 +56,8 @@ async fn a_backlog_is_routed_at_a_rate_that_is_told() {
     let routed: u32 = bench.records("fetch_link").len().try_into().unwrap();
     assert_eq!(routed, EVENTS / 2);
     println!(
-        "router: {EVENTS} events, half of them guarded, in {took:.1?} with joining and leaving: {:.0} events/s (debug build)",
-        f64::from(EVENTS) / took.as_secs_f64()
+        "router: {EVENTS} events, half of them guarded, in {took:.1?} with joining and leaving: {:.0} events/s ({} build)",
+        f64::from(EVENTS) / took.as_secs_f64(),
+        if cfg!(debug_assertions) { "debug" } else { "release" }
     );
 }
