@@ -9,7 +9,7 @@ const HEAD: &str = "\
 
 <!-- Made from lifestream/src/cli.rs: `UPDATE_DOCS=1 cargo test -p lifestream page` writes it. -->
 
-The parts (`bridge`, `materializer`, and `up`, which is all of them in one process) run in the foreground and log to stderr. The first
+The parts (`bridge`, `materializer`, `router`, `agent`, `gateway`, and `up`, which is all that are configured in one process) run in the foreground and log to stderr. The first
 SIGINT or SIGTERM lets them finish what is under way, the second ends them at once. Everything else is done when it has
 answered. Data goes to stdout, words about it to stderr; colours and progress bars appear on a terminal only, and `NO_COLOR` turns colours off.
 

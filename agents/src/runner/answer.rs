@@ -47,8 +47,8 @@ impl Answer {
         Self::to(group, work, fact.event_type, subject, fact.payload.to_string())
     }
 
-    /// The work failed.
-    pub fn failure(group: &str, agent: &str, work: &Work, failure: &Failure) -> Self {
+    /// The work failed. The agent is named by its group, which tells its version.
+    pub fn failure(group: &str, work: &Work, failure: &Failure) -> Self {
         let (error, not_before) = match failure {
             Failure::Passing { error, not_before } => (error, not_before.map(|time| time.to_string())),
             Failure::Permanent { error } => (error, None),
@@ -56,7 +56,7 @@ impl Answer {
         let failed = Failed {
             work_message: work,
             error: shortened(error, LONGEST_ERROR),
-            agent,
+            agent: group,
             permanent: matches!(failure, Failure::Permanent { .. }),
             not_before,
         };
@@ -193,12 +193,12 @@ mod tests {
         )
         .unwrap();
         let failure = Failure::Passing { error: format!("a\0{}", "é".repeat(5_000)), not_before: None };
-        let answer = Answer::failure("g-v1", "fetcher", &work, &failure);
+        let answer = Answer::failure("g-v1", &work, &failure);
         assert!(answer.payload.contains(r#""payload":{"n":1.10,"big":123456789012345678901234567890}"#));
         let told: serde_json::Value = serde_json::from_str(&answer.payload).unwrap();
         let error = told["error"].as_str().unwrap();
         assert!(error.len() < 2_100 && error.ends_with("bytes in all)") && !error.contains('\0'), "{error}");
-        assert_eq!((&told["permanent"], &told["agent"]), (&false.into(), &"fetcher".into()));
+        assert_eq!((&told["permanent"], &told["agent"]), (&false.into(), &"g-v1".into()));
         assert_eq!((answer.id, answer.traceparent), (ids::result_id("g-v1", work.id), None));
     }
 

@@ -31,14 +31,7 @@ pub fn parse(record: &OwnedMessage, work_type: &str) -> Result<Work, String> {
 ///
 /// Its subject is the record, not the one that the record's key may name: nobody knows whose that is, and nothing shall be
 /// held up behind it.
-pub fn answer(
-    group: &str,
-    agent: &str,
-    topic: &str,
-    (partition, offset): (i32, i64),
-    raw: &[u8],
-    error: &str,
-) -> Answer {
+pub fn answer(group: &str, topic: &str, (partition, offset): (i32, i64), raw: &[u8], error: &str) -> Answer {
     let payload = json!({
         "work_message": {
             "raw": shortened(&String::from_utf8_lossy(raw), LONGEST_RAW),
@@ -47,7 +40,7 @@ pub fn answer(
             "offset": offset,
         },
         "error": shortened(error, LONGEST_ERROR),
-        "agent": agent,
+        "agent": group,
         "failed_at": Timestamp::now().to_string(),
     });
     Answer {
@@ -89,7 +82,7 @@ mod tests {
         ] {
             let error = parse(&record(value), "x").map(|_| ()).unwrap_err();
             assert!(error.contains(expected), "{error}");
-            let answer = answer("g", "a", "work.x", (2, 7), value.unwrap_or_default(), &error);
+            let answer = answer("g", "work.x", (2, 7), value.unwrap_or_default(), &error);
             assert_eq!(
                 (answer.id, answer.subject_id.as_str()),
                 (ids::malformed_id("g", "work.x", 2, 7), "record:work.x/2/7")
@@ -98,7 +91,7 @@ mod tests {
             let raw = String::from_utf8_lossy(value.unwrap_or_default()).replace('\0', "\u{fffd}");
             assert_eq!(told["work_message"]["raw"], Value::from(raw));
         }
-        let long = answer("g", "a", "work.x", (2, 7), &vec![b'x'; 2_000_000], "too long");
+        let long = answer("g", "work.x", (2, 7), &vec![b'x'; 2_000_000], "too long");
         assert!(long.payload.len() < 110_000);
     }
 }

@@ -139,7 +139,7 @@ impl Shared {
 
     /// Emits what came of the work. What will not be taken is told in fewer words, until something is.
     async fn answer(&self, work: &Work, place: (i32, i64), result: Result<Fact, Failure>) {
-        let (group, name) = (&self.group, self.agent.name());
+        let group = &self.group;
         let refused = match result {
             Ok(fact) => {
                 let event_type = fact.event_type;
@@ -149,7 +149,7 @@ impl Shared {
             Err(failure) => {
                 let (Failure::Passing { error, .. } | Failure::Permanent { error }) = &failure;
                 tracing::info!(work = %work.id, subject = work.subject_id, attempt = work.attempt, "failed: {}", shortened(error, 300));
-                let emitted = self.emit(&Answer::failure(group, name, work, &failure)).await;
+                let emitted = self.emit(&Answer::failure(group, work, &failure)).await;
                 emitted.err().map(|refused| format!("{error} (and the message was refused: {refused})"))
             }
         };
@@ -159,13 +159,13 @@ impl Shared {
         let payload = RawValue::from_string("{}".to_owned()).unwrap_or_else(|_| work.payload.clone());
         let bare = Work { payload, ..work.clone() };
         for work in [work, &bare] {
-            match self.emit(&Answer::failure(group, name, work, &failure)).await {
+            match self.emit(&Answer::failure(group, work, &failure)).await {
                 Ok(()) => return,
                 Err(error) => tracing::warn!(work = %work.id, "work.failed was refused: {error}"),
             }
         }
         let raw = work.value().unwrap_or_default();
-        self.tell(&malformed::answer(group, name, &self.topic(), place, &raw, &error)).await;
+        self.tell(&malformed::answer(group, &self.topic(), place, &raw, &error)).await;
     }
 
     /// Emits what cannot be told in fewer words.

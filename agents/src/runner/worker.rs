@@ -158,7 +158,7 @@ impl Worker {
                 let (topic, name) = (shared.topic(), shared.agent.name());
                 tracing::warn!("{name}: partition {}, offset {} of {topic}: {error}", place.0, place.1);
                 let raw = record.payload().unwrap_or_default();
-                let answer = malformed::answer(&shared.group, name, &topic, place, raw, &error);
+                let answer = malformed::answer(&shared.group, &topic, place, raw, &error);
                 return self.spawn(place, None, async move {
                     shared.tell(&answer).await;
                     Verdict::Neutral

@@ -151,15 +151,27 @@ pub const KEYS: &[Key] = &[
         "Safety timer: looks even if nothing woke it",
     ),
     key(Section::Http, "LIFESTREAM_GATEWAY_LISTEN", Kind::Listen, Some("127.0.0.1:8080"), "Where the gateway listens"),
-    key(Section::Http, "LIFESTREAM_GATEWAY_TOKENS_FILE", Kind::Path, None, "File with the gateway's tokens"),
+    key(
+        Section::Http,
+        "LIFESTREAM_GATEWAY_TOKENS_FILE",
+        Kind::Path,
+        None,
+        "File with the gateway's tokens, lines `name:token`; without it `lifestream up` runs no gateway",
+    ),
     key(
         Section::Http,
         "LIFESTREAM_METRICS_LISTEN",
         Kind::Listen,
         Some("127.0.0.1:9187"),
-        "Where metrics and health are served",
+        "Where metrics will be served; nothing listens yet",
     ),
-    key(Section::Agents, "LIFESTREAM_FEED_DIR", Kind::Path, None, "Folder that the publisher writes to"),
+    key(
+        Section::Agents,
+        "LIFESTREAM_FEED_DIR",
+        Kind::Path,
+        None,
+        "Folder that the publisher writes to; without it `lifestream up` runs no publisher",
+    ),
     key(
         Section::Agents,
         "LIFESTREAM_FEED_URL",
@@ -200,8 +212,14 @@ pub const KEYS: &[Key] = &[
     ),
     key(Section::Agents, "LIFESTREAM_RETRY_CAP", Kind::Duration, Some("1h"), "The longest wait"),
     secret(Section::Agents, "OPENAI_API_KEY", Kind::Text, "Key of the enricher's LLM; without one it works locally"),
-    key(Section::Agents, "OPENAI_BASE_URL", Kind::Url, None, "An OpenAI-compatible API"),
-    key(Section::Agents, "OPENAI_MODEL", Kind::Text, None, "Model to ask"),
+    key(
+        Section::Agents,
+        "OPENAI_BASE_URL",
+        Kind::Url,
+        None,
+        "An OpenAI-compatible API; with a key and without this, `https://api.openai.com/v1`",
+    ),
+    key(Section::Agents, "OPENAI_MODEL", Kind::Text, None, "Model to ask; with a key and without this, `gpt-4o-mini`"),
 ];
 
 /// The setting of that environment name.

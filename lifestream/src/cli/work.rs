@@ -14,7 +14,7 @@ pub enum DlqCommand {
     /// Show one dead letter with every attempt and its work message
     #[command(before_help = "Examples:\n  lifestream dlq show 7417dde9-3625-5c08-b99e-714161524482")]
     Show(DlqShowOptions),
-    /// Have the work done after all, one attempt further
+    /// Have the work done after all, with three more attempts
     #[command(
         before_help = "Examples:\n  lifestream dlq retry 7417dde9-3625-5c08-b99e-714161524482\n  lifestream dlq retry --host example.org --dry-run\n  lifestream dlq retry --all --yes"
     )]
