@@ -29,7 +29,7 @@ async fn a_failure_says_whether_it_may_pass_and_what_the_work_was() {
         let answer = bench.answer(work);
         let payload = &answer["payload"];
         assert_eq!((&answer["event_type"], &answer["subject"]), (&json!("work.failed"), &json!("work")), "{what}");
-        assert_eq!((&payload["permanent"], &payload["agent"]), (&json!(permanent), &json!()), "{what}");
+        assert_eq!((&payload["permanent"], &payload["agent"]), (&json!(permanent), &json!(GROUP)), "{what}");
         assert!(payload["error"].as_str().unwrap().contains(error), "{what}: {payload}");
         assert_eq!(payload["work_message"]["id"], json!(work.id), "{what}");
     }
