@@ -19,7 +19,8 @@ pub async fn show(folder: Option<&PathBuf>, request: Request) -> Response {
     let at_root = request.uri().path() == "/";
     let Some(folder) = folder else { return nothing_yet() };
     // What the publisher keeps for itself there is not for readers.
-    if request.uri().path().contains("/.") {
+    let path = request.uri().path().to_ascii_lowercase();
+    if ["/.", "%2e", "%2f"].iter().any(|hidden| path.contains(hidden)) {
         return not_published();
     }
     match ServeDir::new(folder).try_call(request).await {

@@ -282,8 +282,13 @@ async fn what_is_published_is_shown_by_name_and_by_address() {
     assert_eq!(get(server, "localhost", "/tags/").await.text(), "all tags");
     assert_eq!(get(server, "localhost", "/feed.json").await.headers["content-type"], "application/json");
     let name = folder.path().with_extension("secret").file_name().unwrap().to_str().unwrap().to_owned();
-    for path in [format!("/../{name}"), format!("/..%2f{name}"), format!("/tags/../../{name}"), "/.journal".to_owned()]
-    {
+    for path in [
+        format!("/../{name}"),
+        format!("/..%2f{name}"),
+        format!("/tags/../../{name}"),
+        "/.journal".to_owned(),
+        "/%2ejournal".to_owned(),
+    ] {
         assert_ne!(get(server, "localhost", &path).await.status, 200, "{path}");
     }
     std::fs::remove_file(folder.path().with_extension("secret")).unwrap();

@@ -154,7 +154,8 @@ impl Link {
 
     fn add_tag(&mut self, tag: &str) {
         let tag = tag.trim();
-        if !tag.is_empty() && !self.tags.iter().any(|known| known == tag) {
+        // One more than there may be is enough to refuse them all.
+        if !tag.is_empty() && self.tags.len() <= MOST_TAGS && !self.tags.iter().any(|known| known == tag) {
             self.tags.push(tag.to_owned());
         }
     }
@@ -164,6 +165,11 @@ impl Link {
             return Err(Problem::new(Kind::Invalid, "url is missing")
                 .hint("Give an absolute http or https URL, such as https://example.org/a.")
                 .pointer("#/url"));
+        }
+        if self.tags.len() > MOST_TAGS {
+            return Err(
+                Problem::new(Kind::Invalid, format!("tags has more than {MOST_TAGS} entries")).pointer("#/tags")
+            );
         }
         Ok(self)
     }
@@ -190,6 +196,8 @@ impl Link {
 }
 
 /// The members of a link.
+/// The most tags that one link is given.
+const MOST_TAGS: usize = 100;
 const KNOWN: [&str; 5] = ["url", "title", "note", "tags", "tenant"];
 
 fn is_known(name: &str) -> bool {

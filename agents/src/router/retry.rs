@@ -83,7 +83,7 @@ pub fn of_failure(
     backoff: impl Fn(&str) -> Option<Duration>,
 ) -> Result<Next, String> {
     let failed: Failed<'_> = serde_json::from_str(event.payload.get()).map_err(|error| error.to_string())?;
-    let mut work = message(failed.work_message)?;
+    let mut work = message(failed.work_message, event)?;
     let error = match failed.error {
         Value::String(error) => error,
         Value::Null => "no error given".to_owned(),
@@ -112,16 +112,21 @@ pub fn of_failure(
 /// In words: there is no work to do.
 pub fn of_request(event: &Event) -> Result<Work, String> {
     let requested: Requested<'_> = serde_json::from_str(event.payload.get()).map_err(|error| error.to_string())?;
-    let mut work = message(requested.work_message)?;
+    let mut work = message(requested.work_message, event)?;
     advance(&mut work, 3, event.received_at);
     work.not_before = None;
     Ok(work)
 }
 
-fn message(raw: &RawValue) -> Result<Work, String> {
+/// The work that an event tells of. It must be about what the event is about: whoever may emit for one tenant or subject
+/// shall not have work done in another's name.
+fn message(raw: &RawValue, event: &Event) -> Result<Work, String> {
     let work = Work::parse(raw.get().as_bytes()).map_err(|error| error.to_string())?;
     if !is_work_type(&work.work_type) {
         return Err(format!("not a work message: work_type {:?} names no topic", work.work_type));
+    }
+    if (&work.tenant_id, &work.subject_id) != (&event.tenant_id, &event.subject_id) {
+        return Err(format!("its work is about subject {:?} of tenant {:?}", work.subject_id, work.tenant_id));
     }
     Ok(work)
 }
@@ -260,6 +265,8 @@ mod tests {
             ("\"fetch_link\"", "\"dead_letter\"", "names no topic"),
             ("\"fetch_link\"", "\"../x\"", "names no topic"),
             ("\"attempt\":1", "\"attempt\":0", "attempt 0"),
+            ("\"subject_id\":\"s\"", "\"subject_id\":\"t\"", "subject \"t\" of tenant \"\""),
+            ("\"subject_id\":\"s\"", "\"tenant_id\":\"x\",\"subject_id\":\"s\"", "subject \"s\" of tenant \"x\""),
         ] {
             let error = of_failure(&event(find, replace), &SETTINGS, |_| None).map(|_| ()).unwrap_err();
             assert!(error.contains(expected), "{error}");

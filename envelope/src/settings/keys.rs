@@ -180,11 +180,10 @@ pub const KEYS: &[Key] = &[
         "Where that folder is served; without it links in the feed are `file:` URLs",
     ),
     key(Section::Agents, "LIFESTREAM_FEED_TITLE", Kind::Text, Some("Life stream"), "Title of the feed and the site"),
-    key(
+    secret(
         Section::Agents,
         "LIFESTREAM_WEBHOOK_URL",
         Kind::Url,
-        None,
         "Told of each publication by a signed POST (Standard Webhooks)",
     ),
     secret(Section::Agents, "LIFESTREAM_WEBHOOK_SECRET", Kind::Text, "Key of that signature: `whsec_` and base64"),

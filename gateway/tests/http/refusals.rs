@@ -145,6 +145,18 @@ fn shapes() -> Vec<Case> {
             422,
             &["tags must be an array of strings, or one"],
         ),
+        case(
+            "too many tags",
+            Post(
+                "/links",
+                format!(
+                    r#"{{"url":"https://a.example/","tags":"{}"}}"#,
+                    (0..101).map(|n| n.to_string()).collect::<Vec<_>>().join(",")
+                ),
+            ),
+            422,
+            &["tags has more than 100 entries", "#/tags"],
+        ),
         case("a link of an array", Post("/links", "[]".into()), 422, &["a link"]),
         case(
             "an unknown member",
