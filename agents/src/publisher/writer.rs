@@ -112,7 +112,7 @@ impl Writer {
         }
         let job = Job { held, look: Arc::clone(&open.look), catalogue: Arc::clone(&catalogue) };
         let done = job.carry_out(client, plan, whole).await?;
-        let reading = note(&open, &catalogue, reading.filter(|_| !whole), put, gone).await?;
+        let reading = note(job.held, &open, &catalogue, reading.filter(|_| !whole), put, gone).await?;
         self.tag_rules = Some(rules);
         self.open = Some(Open { shown: Some((Arc::clone(&catalogue), reading)), ..open.clone() });
         Ok(Published { done, catalogue, look: open.look })
@@ -192,8 +192,9 @@ fn gone_of(changes: &[Change]) -> Vec<String> {
     changes.iter().filter(|change| change.link.is_none()).map(|change| change.subject.clone()).collect()
 }
 
-/// Notes what was done, now that it is.
+/// Notes what was done, now that it is. It has the lock to its end, also when nobody waits for it any more.
 async fn note(
+    held: Held,
     open: &Open,
     catalogue: &Arc<Catalogue>,
     reading: Option<Reading>,
@@ -202,6 +203,7 @@ async fn note(
 ) -> Result<Reading, PublishError> {
     let (journal, look, catalogue) = (open.journal.clone(), open.look.digest(), Arc::clone(catalogue));
     blocking(move || {
+        let _held = held;
         match reading {
             Some(mut reading) if !reading.is_long(catalogue.len()) => {
                 journal.append(&mut reading, &put, &gone).map(|()| reading)

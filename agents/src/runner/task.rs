@@ -12,7 +12,6 @@ use lifestream_envelope::failpoint;
 use lifestream_envelope::kafka::Kafka;
 use lifestream_envelope::outage::Outage;
 use lifestream_envelope::work::Work;
-use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use super::agent::{Agent, Context, Fact, Failure, Lane};
@@ -140,28 +139,28 @@ impl Shared {
     /// Emits what came of the work. What will not be taken is told in fewer words, until something is.
     async fn answer(&self, work: &Work, place: (i32, i64), result: Result<Fact, Failure>) {
         let group = &self.group;
-        let refused = match result {
+        let failure = match result {
             Ok(fact) => {
                 let event_type = fact.event_type;
-                let emitted = self.emit(&Answer::fact(group, work, fact)).await;
-                emitted.err().map(|error| format!("{event_type} was refused: {error}"))
+                let Err(refused) = self.emit(&Answer::fact(group, work, fact)).await else { return };
+                // The same fact would be refused again.
+                Failure::Permanent { error: format!("{event_type} was refused: {refused}") }
             }
-            Err(failure) => {
-                let (Failure::Passing { error, .. } | Failure::Permanent { error }) = &failure;
-                tracing::info!(work = %work.id, subject = work.subject_id, attempt = work.attempt, "failed: {}", shortened(error, 300));
-                let emitted = self.emit(&Answer::failure(group, work, &failure)).await;
-                emitted.err().map(|refused| format!("{error} (and the message was refused: {refused})"))
-            }
+            Err(failure) => failure,
         };
-        let Some(error) = refused else { return };
-        tracing::warn!(work = %work.id, subject = work.subject_id, "{error}");
-        let failure = Failure::Permanent { error: error.clone() };
-        let payload = RawValue::from_string("{}".to_owned()).unwrap_or_else(|_| work.payload.clone());
-        let bare = Work { payload, ..work.clone() };
+        let (Failure::Passing { error, .. } | Failure::Permanent { error }) = &failure;
+        tracing::info!(work = %work.id, subject = work.subject_id, attempt = work.attempt, "failed: {}", shortened(error, 300));
+        // An event has a largest size, and a failure with its work is larger than the event that asked for it.
+        let mut bare = work.clone();
+        bare.omit_payload();
+        let mut error = error.clone();
         for work in [work, &bare] {
             match self.emit(&Answer::failure(group, work, &failure)).await {
                 Ok(()) => return,
-                Err(error) => tracing::warn!(work = %work.id, "work.failed was refused: {error}"),
+                Err(refused) => {
+                    tracing::warn!(work = %work.id, "work.failed was refused: {refused}");
+                    error = format!("{error} (and the message was refused: {refused})");
+                }
             }
         }
         let raw = work.value().unwrap_or_default();
