@@ -13,6 +13,7 @@ pub mod runner;
 mod database;
 mod error;
 mod producer;
+mod retry_after;
 
 pub use database::Database;
 pub use error::AgentError;

@@ -6,6 +6,7 @@
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use lifestream_envelope::settings::{AgentSettings, Secret};
 use lifestream_envelope::tls;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue};
@@ -14,8 +15,8 @@ use reqwest::{Client, Response, Url, redirect};
 use super::prompt::Message;
 use super::refusal;
 use super::wire::{Extras, Reply, Request};
-use crate::AgentError;
 use crate::runner::{Failure, Lane};
+use crate::{AgentError, retry_after};
 
 const BASE_URL: &str = "https://api.openai.com/v1";
 const MODEL: &str = "gpt-4o-mini";
@@ -137,7 +138,7 @@ impl Api {
                 self.extras.store(extras.bits(), Ordering::Relaxed);
                 return reply.map_err(Trouble::Fails);
             }
-            let not_before = refusal::retry_after(response.headers());
+            let not_before = retry_after::of(response.headers(), Timestamp::now());
             let body = self.body(response).await.unwrap_or_default();
             let words = refusal::Words::read(&body);
             match refusal::judge(&self.place, status, &words, not_before) {

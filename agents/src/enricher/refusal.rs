@@ -4,15 +4,11 @@
 //! passes: a wrong key must not send thousands of links to the dead letters, so it trips the API's circuit breaker and
 //! work waits until the key is right.
 
-use jiff::{SignedDuration, Timestamp, fmt::rfc2822};
+use jiff::Timestamp;
 use reqwest::StatusCode;
-use reqwest::header::{HeaderMap, RETRY_AFTER};
 use serde_json::Value;
 
 use crate::runner::Failure;
-
-/// No server is believed that wants to be left alone for longer.
-const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(24);
 
 /// What a refusal's body says. Its message is looked into, and never shown.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -105,18 +101,6 @@ pub fn passing(error: String) -> Failure {
     Failure::Passing { error, not_before: None }
 }
 
-/// `Retry-After`, in seconds or as a date.
-pub fn retry_after(headers: &HeaderMap) -> Option<Timestamp> {
-    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    let now = Timestamp::now();
-    let latest = now.saturating_add(LONGEST_WAIT).ok()?;
-    let asked = match value.parse::<u32>() {
-        Ok(seconds) => now.saturating_add(SignedDuration::from_secs(seconds.into())).ok()?,
-        Err(_) => rfc2822::DateTimeParser::new().parse_timestamp(value).ok()?,
-    };
-    (asked > now).then_some(asked.min(latest))
-}
-
 /// Short, and of characters that a code is made of: no sentence, no key.
 fn is_name(code: &str) -> bool {
     (1..=40).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
@@ -169,22 +153,5 @@ mod tests {
             assert_eq!(Words::read(body.as_bytes()).code.as_deref(), Some("server_error"), "{code}");
         }
         assert_eq!(Words::read(br#"{"error":{"code":429}}"#).code, None);
-    }
-
-    #[test]
-    fn retry_after_is_read_in_both_forms_and_bounded() {
-        let wait = |value: &str| {
-            let headers = HeaderMap::from_iter([(RETRY_AFTER, value.parse().unwrap())]);
-            retry_after(&headers).map(|at| at.duration_since(Timestamp::now()).as_secs_f64().round())
-        };
-        assert_eq!(wait("30"), Some(30.0));
-        assert_eq!(wait("4294967295"), Some(86_400.0));
-        let date = rfc2822::DateTimePrinter::new()
-            .timestamp_to_rfc9110_string(&Timestamp::now().saturating_add(SignedDuration::from_secs(100)).unwrap());
-        assert!(matches!(wait(&date.unwrap()), Some(98.0..=100.0)));
-        for none in ["0", "-5", "soon", "", "Sun, 06 Nov 1994 08:49:37 GMT"] {
-            assert_eq!(wait(none), None, "{none}");
-        }
-        assert_eq!(retry_after(&HeaderMap::new()), None);
     }
 }

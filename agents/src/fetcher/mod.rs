@@ -18,7 +18,6 @@ mod pace;
 mod reading;
 mod request;
 mod resolver;
-mod retry_after;
 mod robots;
 mod stored;
 mod target;

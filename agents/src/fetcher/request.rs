@@ -1,14 +1,14 @@
 //! Follows a link to its page: every hop is checked like the first.
 
 use jiff::Timestamp;
-use reqwest::header::{HeaderMap, HeaderName, LOCATION, RETRY_AFTER};
+use reqwest::header::{HeaderMap, HeaderName, LOCATION};
 use reqwest::{Response, StatusCode};
 
-use super::retry_after;
 use super::robots::Robots;
 use super::target::Target;
 use super::trouble::Trouble;
 use super::web::{Validators, Web};
+use crate::retry_after;
 
 /// An answer that is no redirect, with the place that gave it.
 pub struct Answer {
@@ -64,8 +64,7 @@ pub fn judge(response: &Response, target: &Target, now: Timestamp) -> Result<(),
         204..=206 => Err(Trouble::Final(error)),
         200..=299 => Ok(()),
         408 | 425 | 429 | 500..=599 => {
-            let not_before = header(response.headers(), &RETRY_AFTER).and_then(|text| retry_after::read(&text, now));
-            Err(Trouble::Passing { error, not_before })
+            Err(Trouble::Passing { error, not_before: retry_after::of(response.headers(), now) })
         }
         _ => Err(Trouble::Final(error)),
     }

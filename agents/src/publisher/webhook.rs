@@ -5,24 +5,21 @@ mod signature;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use jiff::fmt::rfc2822::DateTimeParser;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use lifestream_envelope::settings::{AgentSettings, Secret};
 use lifestream_envelope::tls;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, StatusCode, redirect};
 use serde_json::{Value, json};
 use url::Url;
 use uuid::Uuid;
 
 use super::error::PublishError;
-use crate::AgentError;
+use crate::{AgentError, retry_after};
 use signature::Key;
 
 /// The specification asks for a time-out between 15 and 30 s.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Whoever asks for more is told again after a day.
-const LONGEST: SignedDuration = SignedDuration::from_hours(24);
 
 /// A receiver of news.
 pub struct Webhook {
@@ -115,7 +112,7 @@ impl Webhook {
                 );
                 Ok(())
             }
-            status => Err(failed(format!("answered {status}"), retry_after(response.headers(), now))),
+            status => Err(failed(format!("answered {status}"), retry_after::of(response.headers(), now))),
         }
     }
 }
@@ -129,16 +126,6 @@ fn key(secret: &Secret) -> Result<Key, AgentError> {
         let expected = "`whsec_` and the base64 of 24 to 64 random bytes, as `openssl rand -base64 32` prints them";
         AgentError::Setting(format!("LIFESTREAM_WEBHOOK_SECRET is no key: {expected}"))
     })
-}
-
-/// When it wants to be told again (RFC 9110): seconds, or a date.
-fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Timestamp> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?;
-    let at = match text.parse::<u32>() {
-        Ok(seconds) => now.checked_add(SignedDuration::from_secs(i64::from(seconds)).min(LONGEST)).ok()?,
-        Err(_) => DateTimeParser::new().parse_timestamp(text).ok()?,
-    };
-    (at > now).then_some(at.min(now.checked_add(LONGEST).ok()?))
 }
 
 /// An error with its causes.

@@ -86,7 +86,7 @@ async fn whatever_is_not_2xx_may_pass_and_says_when() {
         let text = error.to_string();
         assert!(text.contains(&status.to_string()) && !text.contains("t0ps3cret"), "{text}");
         let PublishError::Webhook { not_before, .. } = error else { panic!("{text}") };
-        let day = Timestamp::now().checked_add(LONGEST).unwrap();
+        let day = Timestamp::now().checked_add(retry_after::LONGEST).unwrap();
         assert_eq!(not_before.is_some(), waits, "{status} {retry_after:?}");
         assert!(not_before.is_none_or(|at| at > Timestamp::now() && at <= day), "{not_before:?}");
         assert_eq!(heard.lock().unwrap().posts.len(), 1, "no redirect is followed");

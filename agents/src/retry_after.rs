@@ -2,12 +2,17 @@
 
 use jiff::fmt::rfc2822::DateTimeParser;
 use jiff::{SignedDuration, Timestamp};
+use reqwest::header::{HeaderMap, RETRY_AFTER};
 
 /// Whoever asks for more is tried again after a day.
-const LONGEST: SignedDuration = SignedDuration::from_hours(24);
+pub const LONGEST: SignedDuration = SignedDuration::from_hours(24);
 
-/// When to try again; none for what cannot be read, or is over.
-pub fn read(text: &str, now: Timestamp) -> Option<Timestamp> {
+/// When an answer wants to be asked again; none if it does not say, or what it says cannot be read or is over.
+pub fn of(headers: &HeaderMap, now: Timestamp) -> Option<Timestamp> {
+    read(headers.get(RETRY_AFTER)?.to_str().ok()?.trim(), now)
+}
+
+fn read(text: &str, now: Timestamp) -> Option<Timestamp> {
     let at = match text.parse::<u64>() {
         Ok(seconds) => {
             let wait = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX)).min(LONGEST);
@@ -22,6 +27,8 @@ pub fn read(text: &str, now: Timestamp) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use jiff::fmt::rfc2822::DateTimePrinter;
+
     use super::*;
 
     #[test]
@@ -43,5 +50,22 @@ mod tests {
             let expected = expected.map(|at| at.parse().unwrap());
             assert_eq!(read(text, now), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn the_header_is_read_in_both_forms_and_bounded() {
+        let wait = |value: &str| {
+            let headers = HeaderMap::from_iter([(RETRY_AFTER, value.parse().unwrap())]);
+            of(&headers, Timestamp::now()).map(|at| at.duration_since(Timestamp::now()).as_secs_f64().round())
+        };
+        assert_eq!(wait("30"), Some(30.0));
+        assert_eq!(wait("4294967295"), Some(86_400.0));
+        let date = DateTimePrinter::new()
+            .timestamp_to_rfc9110_string(&Timestamp::now().saturating_add(SignedDuration::from_secs(100)).unwrap());
+        assert!(matches!(wait(&date.unwrap()), Some(98.0..=100.0)));
+        for none in ["0", "-5", "soon", "", "Sun, 06 Nov 1994 08:49:37 GMT"] {
+            assert_eq!(wait(none), None, "{none}");
+        }
+        assert_eq!(of(&HeaderMap::new(), Timestamp::now()), None);
     }
 }
