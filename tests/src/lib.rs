@@ -29,6 +29,7 @@ mod kafka;
 mod pipeline;
 mod postgres;
 mod program;
+mod running;
 mod topic;
 pub mod work;
 
@@ -37,4 +38,5 @@ pub use kafka::{Kafka, KafkaOptions};
 pub use pipeline::Pipeline;
 pub use postgres::{Database, Postgres, PostgresOptions, extension_library};
 pub use program::{Finished, Program, binary, site_binary};
+pub use running::Running;
 pub use topic::{Record, read_topic};

@@ -1,17 +1,16 @@
 //! A database and a topic of one's own, records produced by hand, and members of the group in this process.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use lifestream_agents::materializer::{self, MaterializerError, Options};
+use lifestream_agents::materializer::{self, Options};
 use lifestream_envelope::event::EventRow;
 use lifestream_envelope::kafka::Kafka as Client;
 use lifestream_envelope::settings::Settings;
 use lifestream_envelope::{Until, topics};
-use lifestream_tests::{Database, Kafka, Pipeline, Postgres};
+use lifestream_tests::work;
+use lifestream_tests::{Database, Kafka, Pipeline, Postgres, Running};
 use rdkafka::message::OwnedHeaders;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -31,19 +30,6 @@ pub struct Bench {
     producer: BaseProducer,
 }
 
-/// A member that runs until it is told to stop.
-pub struct Running {
-    shutdown: CancellationToken,
-    task: JoinHandle<Result<(), MaterializerError>>,
-}
-
-impl Running {
-    pub async fn stop(self) {
-        self.shutdown.cancel();
-        self.task.await.unwrap().unwrap();
-    }
-}
-
 impl Bench {
     pub async fn new(test: &str) -> Self {
         Self::on(test, Postgres::shared(), Kafka::shared()).await
@@ -51,8 +37,7 @@ impl Bench {
 
     pub async fn on(test: &str, postgres: &'static Postgres, kafka: &'static Kafka) -> Self {
         let pipeline = Pipeline::new(test, postgres, kafka);
-        let flags: BTreeMap<String, String> = pipeline.environment().into_iter().collect();
-        let settings = Settings::load_from(&flags, BTreeMap::new(), std::path::Path::new("/")).unwrap();
+        let settings = work::settings(&pipeline);
         let client = Client::new(&settings.kafka).unwrap();
         let producer = client.producer_config().create().unwrap();
         let this = Self { pipeline, settings, client, producer };
@@ -106,11 +91,8 @@ impl Bench {
     }
 
     pub fn start(&self) -> Running {
-        let (settings, shutdown) = (self.settings.clone(), CancellationToken::new());
-        let told = shutdown.clone();
-        let task =
-            tokio::spawn(async move { materializer::run(&settings, Options::default(), told, Until::Shutdown).await });
-        Running { shutdown, task }
+        let settings = self.settings.clone();
+        Running::start(async move |told| materializer::run(&settings, Options::default(), told, Until::Shutdown).await)
     }
 }
 

@@ -1,16 +1,15 @@
 //! A pipeline of one's own: events emitted by SQL, bridge, materializer and routers in this process, and what lies on
 //! the work topics.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use lifestream_agents::{AgentError, materializer, router};
+use lifestream_agents::{materializer, router};
 use lifestream_envelope::kafka::Kafka as Client;
 use lifestream_envelope::settings::Settings;
 use lifestream_envelope::{Until, ids, topics};
-use lifestream_tests::{Kafka, Pipeline, Postgres, Record};
+use lifestream_tests::work;
+use lifestream_tests::{Kafka, Pipeline, Postgres, Record, Running};
 use serde_json::{Value, json};
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -22,24 +21,10 @@ pub struct Bench {
     pub client: Client,
 }
 
-/// A router that runs until it is told to stop.
-pub struct Running {
-    shutdown: CancellationToken,
-    task: JoinHandle<Result<(), AgentError>>,
-}
-
-impl Running {
-    pub async fn stop(self) {
-        self.shutdown.cancel();
-        self.task.await.unwrap().unwrap();
-    }
-}
-
 impl Bench {
     pub async fn new(test: &str) -> Self {
         let pipeline = Pipeline::new(test, Postgres::shared(), Kafka::shared());
-        let flags: BTreeMap<String, String> = pipeline.environment().into_iter().collect();
-        let settings = Settings::load_from(&flags, BTreeMap::new(), std::path::Path::new("/")).unwrap();
+        let settings = work::settings(&pipeline);
         let client = Client::new(&settings.kafka).unwrap();
         for spec in topics::TOPICS {
             client.create_topic(spec).await.unwrap();
@@ -85,13 +70,10 @@ impl Bench {
     }
 
     pub fn start(&self) -> Running {
-        let (settings, shutdown) = (self.settings.clone(), CancellationToken::new());
-        let told = shutdown.clone();
-        let task =
-            tokio::spawn(
-                async move { router::run(&settings, router::Options::default(), told, Until::Shutdown).await },
-            );
-        Running { shutdown, task }
+        let settings = self.settings.clone();
+        Running::start(async move |told| {
+            router::run(&settings, router::Options::default(), told, Until::Shutdown).await
+        })
     }
 
     /// The work on a topic, each message as JSON.

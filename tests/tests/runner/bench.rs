@@ -7,17 +7,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use lifestream_agents::AgentError;
 use lifestream_agents::runner::{self, Agent, CircuitSettings, Context, Fact, Failure, Lane, Options};
 use lifestream_envelope::Until;
 use lifestream_envelope::settings::Settings;
 use lifestream_envelope::work::Work;
 use lifestream_tests::work::{WorkTopic, settings, work};
-use lifestream_tests::{Kafka, Pipeline, Postgres};
+use lifestream_tests::{Kafka, Pipeline, Postgres, Running};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 
 pub const SOON: Duration = Duration::from_secs(60);
 /// The built-in work type whose topic these tests borrow.
@@ -132,19 +129,6 @@ pub struct Bench {
     pub deadline: Duration,
 }
 
-/// A member that runs until it is told to stop.
-pub struct Running {
-    shutdown: CancellationToken,
-    task: JoinHandle<Result<(), AgentError>>,
-}
-
-impl Running {
-    pub async fn stop(self) {
-        self.shutdown.cancel();
-        self.task.await.unwrap().unwrap();
-    }
-}
-
 impl Bench {
     pub async fn new(test: &str) -> Self {
         Self::on(test, Postgres::shared()).await
@@ -183,10 +167,8 @@ impl Bench {
     fn run(&self, until: Until) -> Running {
         let agent = Scripted { world: Arc::clone(&self.world), deadline: self.deadline };
         let options = Options { group: None, circuits: self.circuits };
-        let (settings, shutdown) = (self.settings.clone(), CancellationToken::new());
-        let told = shutdown.clone();
-        let task = tokio::spawn(async move { runner::run(&settings, agent, options, told, until).await });
-        Running { shutdown, task }
+        let settings = self.settings.clone();
+        Running::start(async move |told| runner::run(&settings, agent, options, told, until).await)
     }
 
     pub fn start(&self) -> Running {
@@ -195,7 +177,7 @@ impl Bench {
 
     /// Works off what is there.
     pub async fn settle(&self) {
-        self.run(Until::Idle).task.await.unwrap().unwrap();
+        self.run(Until::Idle).end().await;
     }
 
     /// The events that answer work, as `type|subject|rest of the payload that matters`.
