@@ -15,7 +15,10 @@ fn main() -> io::Result<()> {
     for file in &files {
         let place = file.strip_prefix(&articles).map_err(io::Error::other)?.with_extension("");
         let place = place.to_str().ok_or_else(|| io::Error::other(format!("{}: not UTF-8", file.display())))?;
-        writeln!(list, "    ({place:?}, include_str!({file:?})),").map_err(io::Error::other)?;
+        // Named from where the crate lies when it is compiled: the clone may have moved since this list was made.
+        let file = format!("/articles/{place}.md");
+        writeln!(list, "    ({place:?}, include_str!(concat!(env!(\"CARGO_MANIFEST_DIR\"), {file:?}))),")
+            .map_err(io::Error::other)?;
     }
     list.push_str("]\n");
     fs::write(Path::new(&variable("OUT_DIR")?).join("articles.rs"), list)
