@@ -66,7 +66,9 @@ impl Bench {
         let (site, folder) = (Site::start(), tempfile::tempdir().unwrap());
         let mut pipeline = Pipeline::new(&format!("contract_{}", agent.name()), Postgres::shared(), kafka())
             .with("KAFKA_PROPERTY_max_poll_interval_ms", &MAX_POLL.as_millis().to_string())
-            .with("KAFKA_PROPERTY_session_timeout_ms", "3000");
+            .with("KAFKA_PROPERTY_session_timeout_ms", "3000")
+            // Several to a session: librdkafka's own 3 s lets a session end whenever one of them comes late.
+            .with("KAFKA_PROPERTY_heartbeat_interval_ms", "600");
         pipeline.settings.extend(agent.settings(&site, folder.path()));
         pipeline.run(&["init"]);
         let topic = tokio::runtime::Runtime::new().unwrap().block_on(WorkTopic::create(&pipeline, agent.work_type()));
