@@ -22,7 +22,10 @@ GRANT EXECUTE ON FUNCTION lifestream.refuse_member, lifestream.payload_text, lif
 
 -- What was taken in, how far, and what was set aside (record values are people's own data: not for every reader).
 GRANT SELECT, INSERT, UPDATE, DELETE ON lifestream.event_ingest_dedupe, lifestream.kafka_offsets TO lifestream_agent, lifestream_admin;
-GRANT SELECT, INSERT, UPDATE, DELETE ON lifestream.parked TO lifestream_bridge, lifestream_agent, lifestream_admin;
+GRANT SELECT, INSERT, UPDATE, DELETE ON lifestream.parked, lifestream.discarded TO lifestream_bridge, lifestream_agent, lifestream_admin;
+GRANT EXECUTE ON FUNCTION lifestream.settle_parked TO lifestream_bridge, lifestream_agent, lifestream_admin;
+-- What becomes of it is an administrator's to decide.
+GRANT EXECUTE ON FUNCTION lifestream.decide_parked, lifestream.retry_parked, lifestream.discard_parked TO lifestream_admin;
 
 -- Projections are an administrator's to change: the materializer runs their code.
 GRANT INSERT, UPDATE, DELETE ON lifestream.projections TO lifestream_admin;

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use futures_util::future::join;
 use jiff::Timestamp;
 use rdkafka::message::Message;
 
@@ -78,10 +77,7 @@ impl Hand<'_> {
                 Ok(())
             }
             Err(error) => {
-                // On a broken connection this fails as well, and the server rolls back by itself.
-                if let Err(rollback) = self.store.client().batch_execute("ROLLBACK").await {
-                    tracing::debug!(%rollback, "after an error");
-                }
+                self.store.roll_back().await;
                 Err(error)
             }
         }
@@ -107,28 +103,14 @@ impl Hand<'_> {
         }
         // Taken out as it is used: a repeat within the batch is applied once.
         let all_new = new.len() == events.len();
-        let applied: Vec<_> = sorted.events.iter().filter(|(id, ..)| all_new || new.remove(id)).collect();
-        for step in store.plan.steps() {
-            let (mut numbers, mut values) = (Vec::new(), Vec::new());
-            for (_, event_type, record) in applied.iter().copied() {
-                if let Some(number) = step.number(event_type) {
-                    numbers.push(number);
-                    values.push(record.value());
-                }
-            }
-            if !numbers.is_empty() {
-                // Sent together, in this order.
-                let (set, apply) = join(
-                    client.batch_execute(&step.search_path),
-                    client.execute(&step.statement, &[&numbers, &values]),
-                )
-                .await;
-                set?;
-                apply.map_err(MaterializerError::Projection)?;
-            }
-        }
-        // A deferred constraint of somebody's own table speaks only now: the event's fault, by its SQLSTATE.
-        client.batch_execute("COMMIT").await.map_err(MaterializerError::Projection)?;
+        let applied: Vec<_> = sorted
+            .events
+            .iter()
+            .filter(|(id, ..)| all_new || new.remove(id))
+            .map(|(_, event_type, record)| (*event_type, record.value()))
+            .collect();
+        store.plan.apply(client, &applied).await?;
+        store.commit().await?;
         Ok(positions)
     }
 

@@ -15,6 +15,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio_postgres::Notification;
 use tokio_util::sync::CancellationToken;
 
 use super::batch::Hand;
@@ -25,6 +26,7 @@ use super::parking::Held;
 use super::positions::{Place, Positions};
 use super::projections::Plan;
 use super::record::Record;
+use super::release;
 use super::store::Store;
 use crate::consumer::{News, Reports, leave, subscribe};
 
@@ -128,6 +130,7 @@ impl<'a> Member<'a> {
                 biased;
                 () = shutdown.cancelled() => return Ok(()),
                 Some(news) = news.recv() => self.hear(news),
+                Some(notification) = notified(&mut self.store) => self.take_notifications(Some(notification)).await,
                 Some(message) = messages.next() => {
                     if let Some(first) = self.receive(message)? {
                         self.take(first, &mut messages).await?;
@@ -292,7 +295,7 @@ impl<'a> Member<'a> {
     }
 
     async fn apply(&mut self, batch: &[Record<'_>]) {
-        self.take_notifications().await;
+        self.take_notifications(None).await;
         let Some(store) = self.store.as_ref() else { return self.unsettle() };
         if !self.ready || batch.is_empty() {
             return;
@@ -303,13 +306,15 @@ impl<'a> Member<'a> {
         }
     }
 
-    /// Projections that came or went, parked events that were released: seen before the next batch is applied.
-    async fn take_notifications(&mut self) {
+    /// Projections that came or went, parked events that were decided about: seen before the next batch is applied.
+    async fn take_notifications(&mut self, first: Option<Notification>) {
         let Some(store) = self.store.as_mut() else { return };
         let (mut projections, mut parked) = (false, false);
-        while let Ok(notification) = store.session.notifications.try_recv() {
+        let mut next = first.or_else(|| store.session.notifications.try_recv().ok());
+        while let Some(notification) = next {
             projections |= notification.channel() == super::PROJECTIONS;
             parked |= notification.channel() == super::PARKED;
+            next = store.session.notifications.try_recv().ok();
         }
         if let Err(error) = self.refresh(projections, parked).await {
             self.stumble(&error);
@@ -323,7 +328,8 @@ impl<'a> Member<'a> {
             tracing::info!("projections read again");
         }
         if parked {
-            self.held = Held::load(&store.session.client, &self.group).await?;
+            release::decided(store).await?;
+            self.held = Held::load(store.client(), &self.group).await?;
         }
         Ok(())
     }
@@ -352,5 +358,13 @@ impl<'a> Member<'a> {
             Ok(()) => self.told.1 = self.positions.clone(),
             Err(error) => tracing::debug!(%error, "telling Kafka the offsets"),
         }
+    }
+}
+
+/// The next notification; never comes while there is no connection.
+async fn notified(store: &mut Option<Store>) -> Option<Notification> {
+    match store {
+        Some(store) => store.session.notifications.recv().await,
+        None => std::future::pending().await,
     }
 }

@@ -3,8 +3,8 @@
 //! Offsets live in `lifestream.kafka_offsets` and change in the transaction of the state that they stand for, by
 //! compare-and-set ([`batch`]); Kafka's own committed offsets only serve tools that show lag. So a crash, a repeat or a second member that
 //! believes it owns a partition changes nothing ([`store`]). A [`record`] that is no event, and an event that its
-//! [`projections`] refuse, is parked with its error; what follows in its subject waits behind it. What is an event's
-//! own fault and what will pass is decided in [`fault`], where a member may begin in [`start`].
+//! [`projections`] refuse, is parked with its error; what follows in its subject waits behind it, until a
+//! person decides and [`release`] carries it out. What is an event's own fault and what will pass is decided in [`fault`], where a member may begin in [`start`].
 
 mod batch;
 mod error;
@@ -15,6 +15,7 @@ mod parking;
 mod positions;
 mod projections;
 mod record;
+mod release;
 mod start;
 mod store;
 
@@ -33,7 +34,7 @@ use member::Member;
 
 /// PostgreSQL notification channel: the registered projections have changed.
 pub const PROJECTIONS: &str = "lifestream_projections";
-/// PostgreSQL notification channel: parked events have been released or discarded.
+/// PostgreSQL notification channel: somebody decided about parked events, or they have been let go.
 pub const PARKED: &str = "lifestream_parked";
 
 /// Applies events until `shutdown`, or until every partition is applied to its end where `until` is [`Until::Idle`].

@@ -44,11 +44,6 @@ impl Held {
     pub fn hold(&mut self, subject_id: &str, parked: i64) {
         self.subjects.entry(subject_id.to_owned()).or_insert(parked);
     }
-
-    /// Whether nobody waits.
-    pub fn is_empty(&self) -> bool {
-        self.subjects.is_empty()
-    }
 }
 
 /// Inserts a parked record, unless the event is parked or applied already (a repeat); gives the new row's id.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use futures_util::future::join;
 use tokio_postgres::{Client, Statement};
 
 use super::error::MaterializerError;
@@ -47,19 +48,13 @@ pub struct Plan {
 }
 
 /// Every projection in one schema. They share a search path, so one statement serves them all.
-pub struct Step {
+struct Step {
     /// Sets the search path for the transaction: the functions' own schema, then `lifestream`.
-    pub search_path: String,
+    search_path: String,
     /// `$1` numbers of event types, `$2` record values: calls the functions in the order of the rows.
-    pub statement: Statement,
+    statement: Statement,
+    /// The number of each event type that has a projection here.
     numbers: HashMap<String, i32>,
-}
-
-impl Step {
-    /// The number of an event type in this step's statement, if it has a projection here.
-    pub fn number(&self, event_type: &str) -> Option<i32> {
-        self.numbers.get(event_type).copied()
-    }
 }
 
 impl Plan {
@@ -109,9 +104,31 @@ impl Plan {
         if self.broken.is_empty() { None } else { self.broken.get(event_type).map(String::as_str) }
     }
 
-    /// The statements, in order.
-    pub fn steps(&self) -> &[Step] {
-        &self.steps
+    /// Applies events, given as type and record value, in order within the transaction at hand.
+    ///
+    /// # Errors
+    /// [`MaterializerError::Projection`], as a projection or the database has it.
+    pub async fn apply(&self, client: &Client, events: &[(&str, &str)]) -> Result<(), MaterializerError> {
+        for step in &self.steps {
+            let (mut numbers, mut values) = (Vec::new(), Vec::new());
+            for (event_type, value) in events {
+                if let Some(number) = step.numbers.get(*event_type) {
+                    numbers.push(*number);
+                    values.push(*value);
+                }
+            }
+            if !numbers.is_empty() {
+                // Sent together, in this order.
+                let (set, apply) = join(
+                    client.batch_execute(&step.search_path),
+                    client.execute(&step.statement, &[&numbers, &values]),
+                )
+                .await;
+                set?;
+                apply.map_err(MaterializerError::Projection)?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -90,7 +90,8 @@ fn header<'m>(message: &'m BorrowedMessage<'_>, name: &str) -> Option<&'m [u8]> 
     message.headers()?.iter().find(|header| header.key == name).map(|header| header.value.unwrap_or_default())
 }
 
-fn read(key: Option<&[u8]>, value: Option<&[u8]>, header_id: Option<&[u8]>, has_type: bool) -> Reading {
+/// Reads a record's key and value, its header `event_id`, and whether it has a header `event_type`.
+pub fn read(key: Option<&[u8]>, value: Option<&[u8]>, header_id: Option<&[u8]>, has_type: bool) -> Reading {
     let header_id = header_id.map(|id| std::str::from_utf8(id).ok().and_then(|id| Uuid::try_parse(id).ok()));
     let malformed = |error: String| {
         let event_id = header_id.flatten();

@@ -202,4 +202,19 @@ impl Store {
         }
         new.iter().map(|row| Ok(row.try_get(0)?)).collect()
     }
+    /// Commits the transaction that [`Store::begin`] began.
+    ///
+    /// # Errors
+    /// A deferred constraint of somebody's own table speaks only now: by its SQLSTATE, the event's fault.
+    pub async fn commit(&self) -> Result<(), MaterializerError> {
+        self.client().batch_execute("COMMIT").await.map_err(MaterializerError::Projection)
+    }
+
+    /// Ends the transaction after an error.
+    pub async fn roll_back(&self) {
+        // On a broken connection this fails as well, and the server rolls back by itself.
+        if let Err(rollback) = self.client().batch_execute("ROLLBACK").await {
+            tracing::debug!(%rollback, "after an error");
+        }
+    }
 }

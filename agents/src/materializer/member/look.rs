@@ -17,7 +17,7 @@ impl Member<'_> {
         if !self.ready {
             return;
         }
-        if let Err(error) = self.refresh(true, !self.held.is_empty()).await {
+        if let Err(error) = self.refresh(true, true).await {
             return self.stumble(&error);
         }
         if !self.stopped.is_empty() || !self.is_same_topic().await {
