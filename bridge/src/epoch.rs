@@ -6,20 +6,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lifestream_envelope::Until;
-use lifestream_envelope::event::EventRow;
 use lifestream_envelope::kafka::Kafka;
 use lifestream_envelope::outage::Outage;
 use lifestream_envelope::settings::Settings;
 use tokio::sync::mpsc;
-use tokio_postgres::Row;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::BridgeError;
-use crate::reader::Reader;
+use crate::lease;
+use crate::publisher::Publisher;
+use crate::reader::{Look, Reader};
 use crate::sender::Pace;
 use crate::start::{self, Epoch};
 use crate::tracker::Tracker;
-use crate::{lease, row};
 
 /// At its end, an epoch waits this long for PostgreSQL to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -114,7 +113,7 @@ async fn vital(tracker: Arc<Tracker>, task: impl Future<Output = ()>) {
 /// Looks until shutdown, or until nothing is left. A fault goes to the tracker.
 async fn read(
     mut reader: Reader,
-    batches: mpsc::Sender<Vec<Row>>,
+    batches: mpsc::Sender<Look>,
     tracker: Arc<Tracker>,
     shutdown: CancellationToken,
     poll_interval: Duration,
@@ -131,12 +130,13 @@ async fn read(
                     "found by the safety timer: no wake-up announced them (emitted with lifestream.notify off, or through a pooler?)"
                 );
             }
-            if found > 0 && batches.send(look.rows).await.is_err() {
+            let more = look.more;
+            if (found > 0 || look.decided) && batches.send(look).await.is_err() {
                 return Ok(());
             }
             by_timer = false;
             match until {
-                _ if look.more => {}
+                _ if more => {}
                 Until::Idle if found == 0 => return Ok(()),
                 Until::Idle => {}
                 Until::Shutdown => by_timer = reader.wait(poll_interval).await?,
@@ -146,76 +146,6 @@ async fn read(
     tokio::select! {
         ended = looking => if let Err(fault) = ended { tracker.fail(fault) },
         () = shutdown.cancelled() => {}
-    }
-}
-
-struct Publisher {
-    keeper: Arc<tokio_postgres::Client>,
-    sender: crate::sender::Sender,
-    tracker: Arc<Tracker>,
-    parking: crate::parking::Parking,
-    topic: String,
-}
-
-impl Publisher {
-    /// Publishes batches until the reader ends or the epoch fails; the fault itself is in the tracker.
-    async fn run(&mut self, mut incoming: mpsc::Receiver<Vec<Row>>, carry: &mut Carry) -> Result<Ended, BridgeError> {
-        loop {
-            let rows = tokio::select! {
-                batch = incoming.recv() => match batch {
-                    Some(rows) => rows,
-                    None => return Ok(Ended::Done),
-                },
-                () = self.failure() => return Ok(Ended::Done),
-            };
-            for row in &rows {
-                let event = row::event(row)?;
-                if let Err(fault) = self.publish(&event, carry.suspect_until.is_some()).await {
-                    self.tracker.fail(fault);
-                    return Ok(Ended::Done);
-                }
-                if self.tracker.has_failed() {
-                    return Ok(Ended::Done);
-                }
-                if carry.suspect_until.is_some_and(|seq| seq <= event.seq) {
-                    carry.suspect_until = None;
-                    return Ok(Ended::Again);
-                }
-            }
-        }
-    }
-
-    async fn failure(&self) {
-        while !self.tracker.has_failed() {
-            self.tracker.room.notified().await;
-        }
-    }
-
-    async fn publish(&mut self, event: &EventRow<'_>, one_by_one: bool) -> Result<(), BridgeError> {
-        if self.parking.holds_back(event.subject_id).is_some() {
-            return self.park(event, "an earlier event of this subject is parked").await;
-        }
-        self.sender.room().await;
-        if self.tracker.has_failed() {
-            return Ok(());
-        }
-        match self.sender.send(event) {
-            Err(BridgeError::Refused { reason, .. }) => return self.park(event, &reason).await,
-            sent => sent?,
-        }
-        if one_by_one {
-            self.sender.emptied().await;
-            if let Some(reason) = self.tracker.take_refusal() {
-                return self.park(event, &reason).await;
-            }
-        }
-        Ok(())
-    }
-
-    async fn park(&mut self, event: &EventRow<'_>, error: &str) -> Result<(), BridgeError> {
-        self.parking.park(&self.keeper, &self.topic, event, error).await?;
-        self.tracker.settle(&std::iter::once(event.seq.cast_unsigned()).collect());
-        Ok(())
     }
 }
 

@@ -2,7 +2,7 @@
 //! subject, and flips `published_to_kafka`.
 //!
 //! An [`epoch`] begins with the [`start`] procedure (lease, topic, reconciliation) and ends with the first fault or
-//! with shutdown. Within it the [`reader`] looks for rows, the [`sender`] publishes them, the [`saver`] flips flags;
+//! with shutdown. Within it the [`reader`] looks for rows, the [`publisher`] sends them through the [`sender`], the [`saver`] flips flags;
 //! the [`tracker`] knows every number in between.
 
 mod epoch;
@@ -11,6 +11,7 @@ mod fitness;
 pub mod gaps;
 mod lease;
 mod parking;
+mod publisher;
 pub mod reader;
 pub mod row;
 mod saver;

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::TryStreamExt;
 use futures_util::future::join3;
+use lifestream_envelope::channels;
 use lifestream_envelope::postgres::Session;
 use roaring::RoaringTreemap;
 use tokio_postgres::types::ToSql;
@@ -55,6 +56,8 @@ pub struct Look {
     pub rows: Vec<Row>,
     /// Another look at once may find more.
     pub more: bool,
+    /// Somebody may have decided about what is parked.
+    pub decided: bool,
 }
 
 /// Reads the outbox over a connection of its own, on which it also listens.
@@ -75,6 +78,8 @@ pub struct Reader {
     /// Rows of the next tail: fewer than a batch after rows so large that a look was cut short.
     limit: i64,
     batch_size: i64,
+    /// Somebody may have decided about what is parked: at the start, when it is announced, and whenever the safety timer looks.
+    decided: bool,
 }
 
 impl Reader {
@@ -119,6 +124,7 @@ impl Reader {
             backfill: RoaringTreemap::new(),
             limit: batch_size,
             batch_size,
+            decided: true,
         })
     }
 
@@ -127,7 +133,9 @@ impl Reader {
     /// # Errors
     /// When a statement fails or the connection breaks; the reader is of no use then.
     pub async fn look(&mut self) -> Result<Look, BridgeError> {
-        while self.session.notifications.try_recv().is_ok() {}
+        while let Ok(notification) = self.session.notifications.try_recv() {
+            self.decided |= notification.channel() == channels::PARKED;
+        }
         if !self.backfill.is_empty() {
             let gaps = std::mem::take(&mut self.backfill);
             let (found, left) = self.read_gaps(gaps).await?;
@@ -181,11 +189,17 @@ impl Reader {
         let until = self.gaps.lock_look_due().map_or(safety, |due| due.min(safety));
         tokio::select! {
             notified = self.session.notifications.recv() => match notified {
-                Some(_) => Ok(false),
+                Some(notification) => {
+                    self.decided |= notification.channel() == channels::PARKED;
+                    Ok(false)
+                }
                 // Any statement now fails with the reason.
                 None => self.session.client.batch_execute("").await.map(|()| false).map_err(BridgeError::from),
             },
-            () = tokio::time::sleep_until(until.into()) => Ok(until == safety),
+            () = tokio::time::sleep_until(until.into()) => {
+                self.decided |= until == safety;
+                Ok(until == safety)
+            }
         }
     }
 
@@ -200,7 +214,7 @@ impl Reader {
             self.known.remove_range(..=self.high.cast_unsigned());
         }
         rows.sort_by_key(seq);
-        Look { rows, more }
+        Look { rows, more, decided: std::mem::take(&mut self.decided) }
     }
 
     /// Moves the high mark over the tail, and opens the gaps that it passed.

@@ -11,6 +11,7 @@ use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, Message, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, NoCustomPartitioner, ProducerContext, ThreadedProducer};
+use roaring::RoaringTreemap;
 use tokio::sync::oneshot;
 
 use crate::error::BridgeError;
@@ -146,6 +147,11 @@ impl Sender {
     /// Waits until nothing is in flight, or the epoch is over.
     pub async fn emptied(&self) {
         self.until(|tracker| tracker.in_flight() == 0).await;
+    }
+
+    /// Waits until these events have their flags, or the epoch is over.
+    pub async fn settled(&self, seqs: &RoaringTreemap) {
+        self.until(|tracker| tracker.is_settled(seqs)).await;
     }
 
     async fn until(&self, reached: impl Fn(&Tracker) -> bool) {

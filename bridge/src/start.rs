@@ -64,7 +64,7 @@ pub async fn procedure(settings: &Settings, kafka: &Kafka, pace: Pace) -> Result
     let Saved { epoch, previous } = lease::take(&keeper, &holder()).await?;
     let listener = postgres::connect(&settings.postgres, "bridge").await?;
     // Before the first look: whatever commits after this is announced, whatever committed before is seen.
-    listener.client.batch_execute(&format!("LISTEN {}", channels::EMITTED)).await?;
+    listener.client.batch_execute(&format!("LISTEN {}; LISTEN {}", channels::EMITTED, channels::PARKED)).await?;
     // What follows reads as much as an outage left behind: a standby that took over meanwhile would begin again.
     let (origin, begun) = tokio::select! {
         begun = begin(kafka, pace, &topic, &keeper.client, &identity, epoch, previous) => begun?,
@@ -115,8 +115,8 @@ async fn begin(
     Begin { epoch, identity, topic, topic_id: &info.id, offsets: &offsets, found: &found }
         .write(client, &origin)
         .await?;
-    let (parking, parked) = Parking::load(client, epoch).await?;
-    let known = flagged_above(client, origin.watermark).await? | parked;
+    let (parking, set_aside) = Parking::load(client, epoch).await?;
+    let known = flagged_above(client, origin.watermark).await? | set_aside;
     Ok((origin, Begun { partitions: info.partitions, tracker, sender, parking, known }))
 }
 

@@ -27,6 +27,9 @@ pub struct Tracker {
 
 #[derive(Debug)]
 struct State {
+    /// The saved watermark. What is let go of what was parked below it stands in `lifestream.parked` until it is flagged, and holds
+    /// it back no more.
+    watermark: i64,
     high: i64,
     last_sent: i64,
     unsettled: RoaringTreemap,
@@ -76,6 +79,7 @@ impl Tracker {
     pub fn new(watermark: i64, offsets: Vec<i64>) -> Self {
         Self {
             state: Mutex::new(State {
+                watermark,
                 high: watermark,
                 last_sent: watermark,
                 unsettled: RoaringTreemap::new(),
@@ -253,7 +257,7 @@ impl Tracker {
         let acknowledged = std::mem::take(&mut state.acknowledged);
         let lowest = state.unsettled.iter().find(|seq| !acknowledged.contains(*seq));
         Progress {
-            watermark: lowest.map_or(state.high, |seq| seq.cast_signed() - 1),
+            watermark: lowest.map_or(state.high, |seq| seq.cast_signed() - 1).max(state.watermark),
             high: state.high,
             offsets: state.offsets.clone(),
             at_rest: state.in_flight == 0,
@@ -263,7 +267,16 @@ impl Tracker {
 
     /// The flags are flipped.
     pub fn saved(&self, progress: &Progress) {
-        self.state().unsettled -= &progress.acknowledged;
+        let mut state = self.state();
+        state.unsettled -= &progress.acknowledged;
+        state.watermark = progress.watermark;
+        drop(state);
+        self.room.notify_one();
+    }
+
+    /// Whether none of these is under way, or waits for its flag.
+    pub fn is_settled(&self, seqs: &RoaringTreemap) -> bool {
+        self.state().unsettled.is_disjoint(seqs)
     }
 }
 

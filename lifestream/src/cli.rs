@@ -1,5 +1,6 @@
 //! The command line.
 
+mod parked;
 mod work;
 
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use lifestream_envelope::{Until, groups};
 use uuid::Uuid;
 
 use crate::exit::CODES;
+pub use parked::{ParkedChoice, ParkedCommand, ParkedFilter, ParkedListOptions, ParkedShowOptions};
 pub use work::{
     DlqChoice, DlqCommand, DlqFilter, DlqListOptions, DlqShowOptions, TagsCommand, TagsDropOptions, TagsListOptions,
     TagsMergeOptions,
@@ -143,6 +145,15 @@ pub enum Command {
         /// What.
         #[command(subcommand)]
         command: DlqCommand,
+    },
+    /// Decide about what is parked: events that Kafka or a projection does not take
+    #[command(
+        before_help = "Examples:\n  lifestream parked list\n  lifestream parked show 17\n  lifestream parked retry --all\n  lifestream parked discard 17"
+    )]
+    Parked {
+        /// What.
+        #[command(subcommand)]
+        command: ParkedCommand,
     },
     /// List, merge and drop the tags of links
     #[command(

@@ -9,7 +9,7 @@ use futures_util::{FutureExt, StreamExt};
 use lifestream_envelope::kafka::Kafka;
 use lifestream_envelope::outage::Outage;
 use lifestream_envelope::settings::Settings;
-use lifestream_envelope::{Until, backoff, topics};
+use lifestream_envelope::{Until, backoff, channels, topics};
 use rdkafka::consumer::{CommitMode, Consumer, MessageStream, StreamConsumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
@@ -313,7 +313,7 @@ impl<'a> Member<'a> {
         let mut next = first.or_else(|| store.session.notifications.try_recv().ok());
         while let Some(notification) = next {
             projections |= notification.channel() == super::PROJECTIONS;
-            parked |= notification.channel() == super::PARKED;
+            parked |= notification.channel() == channels::PARKED;
             next = store.session.notifications.try_recv().ok();
         }
         if let Err(error) = self.refresh(projections, parked).await {

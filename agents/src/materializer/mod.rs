@@ -34,8 +34,6 @@ use member::Member;
 
 /// PostgreSQL notification channel: the registered projections have changed.
 pub const PROJECTIONS: &str = "lifestream_projections";
-/// PostgreSQL notification channel: somebody decided about parked events, or they have been let go.
-pub const PARKED: &str = "lifestream_parked";
 
 /// Applies events until `shutdown`, or until every partition is applied to its end where `until` is [`Until::Idle`].
 ///

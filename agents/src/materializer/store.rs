@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use futures_util::future::try_join4;
 use jiff::Timestamp;
+use lifestream_envelope::channels;
 use lifestream_envelope::postgres::{self, Session};
 use lifestream_envelope::settings::PostgresSettings;
 use tokio_postgres::{Client, Statement};
@@ -90,7 +91,7 @@ impl Store {
         session.client.batch_execute("SET synchronous_commit = off; SET jit = off").await?;
         // A projection that loops must not stop the others for ever; a limit of the role's or the database's own counts.
         session.client.batch_execute(LIMIT).await?;
-        let listen = format!("LISTEN {}; LISTEN {}", super::PROJECTIONS, super::PARKED);
+        let listen = format!("LISTEN {}; LISTEN {}", super::PROJECTIONS, channels::PARKED);
         session.client.batch_execute(&listen).await?;
         let plan = Plan::load(&session.client).await?;
         let (park, fingerprint, advance, ingest) = tokio::try_join!(

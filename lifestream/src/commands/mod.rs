@@ -1,10 +1,12 @@
 //! The chores: what runs once and answers.
 
 mod confirm;
+mod decide;
 mod dlq;
 mod doctor;
 mod emit;
 mod init;
+mod parked;
 mod reset;
 mod status;
 mod tags;
@@ -29,6 +31,7 @@ pub async fn run(command: Command, settings: &Settings, shutdown: &CancellationT
         Command::Import(options) => crate::import::run(settings, options).await,
         Command::Status(options) => status::run(settings, &options).await,
         Command::Dlq { command } => dlq::run(settings, command).await,
+        Command::Parked { command } => parked::run(settings, command).await,
         Command::Tags { command } => tags::run(settings, command).await,
         Command::Doctor(options) => doctor::run(settings, options.json).await,
         Command::Tail(options) => tail::run(settings, options, shutdown).await,

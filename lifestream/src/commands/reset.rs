@@ -25,6 +25,7 @@ const FORGET: &[(&str, &str)] = &[
     // Those that wait for another first.
     ("DELETE FROM lifestream.parked WHERE behind IS NOT NULL", "events parked behind another"),
     ("DELETE FROM lifestream.parked", "parked events"),
+    ("DELETE FROM lifestream.discarded", "discarded events"),
     ("DELETE FROM lifestream.bridge_progress", "rows of the bridge's progress"),
 ];
 

@@ -54,7 +54,7 @@ const HOST: &str =
 
 impl Letter {
     /// What it is about, in as few words as tell it: the URL, else the subject.
-    pub fn about(&self) -> &str {
+    pub fn what(&self) -> &str {
         self.url.as_deref().unwrap_or(&self.subject_id)
     }
 

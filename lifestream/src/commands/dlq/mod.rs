@@ -52,7 +52,7 @@ fn listed(letters: &[Letter]) -> String {
             or_dash(letter.work_type.clone()),
             or_dash(letter.attempt),
             or_dash(letter.failed_at.map(|at| age(now.duration_since(at).as_secs_f64()))),
-            letter.about().to_owned(),
+            letter.what().to_owned(),
             or_dash(letter.error.as_deref().map(first_line)),
         ]
     });

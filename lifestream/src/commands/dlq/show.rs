@@ -42,7 +42,7 @@ fn story(letter: &Letter) -> anyhow::Result<String> {
         ("id", Some(letter.id.to_string())),
         ("status", Some(status(letter))),
         ("work", letter.work_type.clone()),
-        ("about", Some(letter.about().to_owned())),
+        ("about", Some(letter.what().to_owned())),
         ("subject", Some(letter.subject_id.clone())),
         ("tenant", Some(letter.tenant_id.clone()).filter(|tenant| !tenant.is_empty())),
         ("triggered by", letter.triggered_by_event_id.map(|id| id.to_string())),
