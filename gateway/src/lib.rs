@@ -31,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 use app::App;
 pub use app::Limits;
 use token_file::TokenFile;
+pub use token_file::{TokensSeen, look_at_tokens};
 
 /// Why the gateway could not go on.
 #[derive(Debug, thiserror::Error)]
