@@ -5,38 +5,52 @@
 demonstrate() {
     import_bookmarks
     save_in_sql
+    # Whether it is over, the database knows: its links may be gone, with a cluster that was made anew.
+    [[ $(unsettled) == 0 ]] || hurry
+    start_program
+    stage program-started
+    echo "   lifestream up runs; its log: $program/log"
     stage demo-waiting
     await_links
     stage demo-settled
+    calm_down
     show_links
     show_counts
 }
 
-# Another port of the web site makes other links of the same pages: then they are saved anew.
+# While its links are on their way, what fails is tried again sooner than anybody's own links should be. However this
+# ends, what runs on has the usual settings.
+hurry() {
+    hurried=yes
+    trap calm_down EXIT
+}
+
+calm_down() {
+    trap - EXIT
+    [[ -n ${hurried:-} ]] || return 0
+    hurried=
+    start_program
+}
+
+# What is there already, it skips: the rest of an import that was cut off, or all that another port of the web site makes
+# other links of, is saved.
 import_bookmarks() {
-    local port
-    port=$(site_port)
-    [[ ! -e $program/imported.$port ]] || return 0
     with_port "$checkout/demo/bookmarks.html" >"$program/bookmarks.html"
     stage demo-importing
-    # What an import that was cut off has brought already is skipped.
     lifestream import "$program/bookmarks.html" >"$program/import.log" 2>&1 \
         || die "lifestream import failed:" "$(tail -n 20 "$program/import.log")"
     stage demo-imported
-    touch "$program/imported.$port"
-    echo "   lifestream import bookmarks.html: $(grep -c '<A HREF' "$program/bookmarks.html") bookmarks"
+    echo "   lifestream import bookmarks.html: $(tail -n 1 "$program/import.log")"
 }
 
 save_in_sql() {
-    local port
-    port=$(site_port)
-    [[ ! -e $program/saved.$port ]] || return 0
     with_port "$checkout/demo/save.sql" >"$program/save.sql"
     sed 's/^/   | /' "$program/save.sql"
     psql_here "$POSTGRES_DATABASE" -f "$program/save.sql" >"$program/save.log"
     stage demo-saving
-    touch "$program/saved.$port"
 }
+
+unsettled() { demo_sql "SELECT count(*) FROM demo WHERE NOT settled"; }
 
 # with_port <file>: the file, its links on the port that the web site really has.
 with_port() { sed "s/\.demo\.localhost:$SITE_PORT/.demo.localhost:$(site_port)/g" "$1"; }

@@ -54,8 +54,11 @@ lifestream_gateway_listen = '127.0.0.1:$(cat "$program/gateway.port")'
 lifestream_gateway_tokens_file = '$program/tokens'
 # The demonstration's own web site, on this machine: without this line no private address is ever fetched.
 lifestream_fetch_allow = '*.demo.localhost:$(site_port)'
-# So that the demonstration takes seconds where it should take minutes: what fails is tried again after 2 s and 4 s, not
-# after 10 s and 60 s.
+TOML
+    [[ -n ${hurried:-} ]] || return 0
+    cat <<'TOML'
+# As long as the demonstration runs, so that it takes seconds where it should take minutes: what fails is tried again after
+# 2 s and 4 s, not after 10 s and 60 s.
 lifestream_retry_base = '2s'
 lifestream_retry_factor = 2
 TOML

@@ -44,7 +44,7 @@ main() {
     stage kafka-started
     step_done
 
-    step "6/7 Database, topics, a web site to read from, and lifestream in the background"
+    step "6/7 Database, topics, and a web site to read from"
     make_database
     install_program "$binary"
     install_site "$site_binary"
@@ -53,12 +53,9 @@ main() {
     echo "   the web site: http://demo.localhost:$(site_port)/"
     lifestream init >"$program/init.log" 2>&1 || die "lifestream init failed:" "$(tail -n 20 "$program/init.log")"
     stage topics-made
-    start_program
-    stage program-started
-    echo "   lifestream up runs; its log: $program/log"
     step_done
 
-    step "7/7 Demonstration: links from a browser's bookmarks and from SQL are fetched, enriched and published as a feed"
+    step "7/7 Demonstration: lifestream, in the background, makes a feed of links from a browser's bookmarks and from SQL"
     demonstrate
     step_done
 

@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::body::{self, Media};
 use crate::idempotency::Key;
 use crate::problem::{Kind, Problem};
+use crate::shares::Place;
 use crate::tokens::Holder;
 
 /// A request that may be served.
@@ -27,20 +28,34 @@ pub struct Admitted {
     pub body: Vec<u8>,
     /// If it has one.
     pub key: Option<Key>,
-    /// Held until the work is done: draining waits for it.
-    pub permit: OwnedSemaphorePermit,
+    /// Held until the work is done.
+    pub room: Room,
+}
+
+/// The room that a request takes.
+#[derive(Debug)]
+#[allow(dead_code, reason = "held, not read")]
+pub struct Room {
+    /// In its token's share.
+    place: Place,
+    /// Among all that is being recorded: draining waits for it.
+    permit: OwnedSemaphorePermit,
 }
 
 /// Reads a request of whoever may write. Nothing of the body is looked at before the token is known.
+///
+/// A body takes of its own token's share only, however slowly it comes; it takes the others' room once all of it is here.
 ///
 /// # Errors
 /// As the answers of the OpenAPI document tell.
 pub async fn admit(app: &Arc<App>, request: Request, accepted: &[Media]) -> Result<Admitted, Problem> {
     let (parts, body) = request.into_parts();
-    let checked = holder(app, &parts.headers)
-        .and_then(|holder| Ok((holder, permit(app)?)))
-        .and_then(|(holder, permit)| Ok((holder, permit, body::media(&parts.headers, accepted)?)));
-    let (holder, permit, media) = match checked {
+    let checked = holder(app, &parts.headers).and_then(|holder| {
+        draining(app)?;
+        let place = place(app, &holder)?;
+        Ok((body::media(&parts.headers, accepted)?, holder, place))
+    });
+    let (media, holder, place) = match checked {
         Ok(checked) => checked,
         Err(problem) => {
             body::discard(&parts.headers, body).await;
@@ -49,7 +64,8 @@ pub async fn admit(app: &Arc<App>, request: Request, accepted: &[Media]) -> Resu
     };
     let bytes = body::read(&parts.headers, body, app.limits.body_octets, app.limits.body_time).await?;
     let key = Key::of(&parts.headers, &holder.name, parts.uri.path(), &bytes)?;
-    Ok(Admitted { holder, headers: parts.headers, media, body: bytes, key, permit })
+    let room = Room { place, permit: permit(app)? };
+    Ok(Admitted { holder, headers: parts.headers, media, body: bytes, key, room })
 }
 
 fn holder(app: &App, headers: &HeaderMap) -> Result<Holder, Problem> {
@@ -91,16 +107,32 @@ fn unauthorized(detail: &str, challenge: &'static str) -> Problem {
         .header(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
 }
 
-fn permit(app: &Arc<App>) -> Result<OwnedSemaphorePermit, Problem> {
+fn place(app: &App, holder: &Holder) -> Result<Place, Problem> {
+    app.shares.take(&holder.name).ok_or_else(|| {
+        Problem::new(
+            Kind::TooManyRequests,
+            format!("{} has {} requests under way already", holder.name, app.limits.share),
+        )
+        .hint("Wait for their answers, or put many events into one request: POST /events takes an array.")
+        .retry_after(1)
+    })
+}
+
+fn permit(app: &App) -> Result<OwnedSemaphorePermit, Problem> {
     let permit = Arc::clone(&app.permits).try_acquire_owned();
     // After the permit: whoever drains sets the flag first, and then waits for all permits.
+    draining(app)?;
+    permit.map_err(|_| {
+        Problem::new(Kind::Busy, format!("{} requests are under way already", app.limits.requests)).retry_after(1)
+    })
+}
+
+fn draining(app: &App) -> Result<(), Problem> {
     if app.draining.load(Ordering::SeqCst) {
         return Err(Problem::new(Kind::Draining, "the gateway is shutting down")
             .hint("Send the request again in a moment.")
             .retry_after(5)
             .header(header::CONNECTION, HeaderValue::from_static("close")));
     }
-    permit.map_err(|_| {
-        Problem::new(Kind::Busy, format!("{} requests are under way already", app.limits.requests)).retry_after(1)
-    })
+    Ok(())
 }

@@ -24,6 +24,7 @@ use crate::body;
 use crate::health::{self, LastLook};
 use crate::pool::Pool;
 use crate::problem::{Kind, Problem, shown};
+use crate::shares::Shares;
 use crate::token_file::Loaded;
 use crate::{events, links, openapi, save};
 
@@ -36,8 +37,10 @@ pub struct Limits {
     pub body_time: Duration,
     /// Events in one array.
     pub events: usize,
-    /// Requests that are being served at once.
+    /// Requests that are being recorded at once.
     pub requests: usize,
+    /// Requests of one token, those whose body is still to come among them.
+    pub share: usize,
     /// Requests a second of one token, in the long run.
     pub rate: NonZeroU32,
     /// Requests of one token that may come at once.
@@ -61,6 +64,7 @@ impl Default for Limits {
             body_time: Duration::from_secs(15),
             events: 1000,
             requests: 64,
+            share: 32,
             rate: const { NonZeroU32::new(50).unwrap() },
             burst: const { NonZeroU32::new(200).unwrap() },
             connections: 8,
@@ -83,7 +87,9 @@ pub struct App {
     pub loaded: watch::Receiver<Loaded>,
     /// By the tokens' names.
     pub rate: DefaultKeyedRateLimiter<String>,
-    /// One for each request that is being served.
+    /// What each token has under way, by its name.
+    pub shares: Arc<Shares>,
+    /// One for each request that is being recorded.
     pub permits: Arc<Semaphore>,
     /// Nothing new is taken.
     pub draining: AtomicBool,
@@ -98,6 +104,7 @@ impl App {
             pool: Arc::new(Pool::new(&settings.postgres, limits.connections, limits.patience)),
             loaded,
             rate: RateLimiter::keyed(Quota::per_second(limits.rate).allow_burst(limits.burst)),
+            shares: Arc::new(Shares::new(limits.share)),
             permits: Arc::new(Semaphore::new(limits.requests)),
             draining: AtomicBool::new(false),
             last_look: LastLook::default(),

@@ -1,18 +1,19 @@
 //! Recording: one transaction for a request.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::value::{RawValue, to_raw_value};
 use tokio_postgres::types::Type;
-use tokio_postgres::{Client, IsolationLevel};
+use tokio_postgres::{Client, IsolationLevel, Transaction};
 use uuid::Uuid;
 
 use crate::idempotency::{EVENT_HEADER, Key};
 use crate::pool::{self, Pool};
 use crate::problem::{Kind, Problem};
-use crate::refusal;
+use crate::{refusal, scope};
 
 /// An event by the argument names of `emit_event`. Values stay the text that they are, so that numbers keep every digit.
 pub type Members = BTreeMap<String, Box<RawValue>>;
@@ -25,12 +26,25 @@ const LONGEST: Duration = Duration::from_secs(15);
 pub struct Order {
     /// In this order.
     pub events: Vec<Members>,
-    /// A link's URL and tenant: the only event's `subject_id` is derived from them.
-    pub link: Option<(String, String)>,
+    /// The links among their subjects.
+    pub links: Vec<LinkId>,
     /// Whether the caller sent an array, and can make something of an element's number.
     pub many: bool,
     /// The request's key.
     pub key: Option<Key>,
+}
+
+/// A `subject_id` that is derived from a link's URL and tenant, as only the database does it.
+#[derive(Debug)]
+pub struct LinkId {
+    /// Of the event, from 0.
+    pub number: usize,
+    /// The link's.
+    pub url: String,
+    /// Whose link it is.
+    pub tenant: String,
+    /// What the event names, which must be this one; `None`: the event gets it.
+    pub given: Option<String>,
 }
 
 /// What was recorded.
@@ -56,11 +70,7 @@ impl Order {
                 Some(_) if given => {
                     let problem = Problem::new(Kind::Invalid, "an event with an id came with an Idempotency-Key")
                         .hint("Give one of them: each makes a repeat harmless.");
-                    return Err(if self.many {
-                        problem.pointer(format!("#/{number}/id"))
-                    } else {
-                        problem.pointer("#/id")
-                    });
+                    return Err(problem.pointer(pointer(self.many, number, "id")));
                 }
                 Some(key) => {
                     put_header(event, EVENT_HEADER, &key.fingerprint, true);
@@ -139,17 +149,20 @@ async fn transact(client: &mut Client, order: &Order) -> Result<Recorded, Fault>
     // Whatever the database's default: after waiting for a repeat of itself, a request must see what that has recorded.
     let transaction = client.build_transaction().isolation_level(IsolationLevel::ReadCommitted).start().await?;
     let mut subject_id = None;
-    let mut array = serde_json::to_string(&order.events).unwrap_or_default();
-    if let (Some((url, tenant)), Some(event)) = (&order.link, order.events.first()) {
-        let rows = transaction
-            .query_typed("SELECT lifestream.link_subject_id($1, $2)", &[(url, Type::TEXT), (tenant, Type::TEXT)])
-            .await?;
-        let derived: String = rows.first().map(|row| row.try_get(0)).transpose()?.unwrap_or_default();
-        let mut event = event.clone();
-        event.insert("subject_id".to_owned(), raw(&derived));
-        array = serde_json::to_string(&[event]).unwrap_or_default();
-        subject_id = Some(derived);
+    let mut events = Cow::Borrowed(&order.events);
+    for (link, derived) in order.links.iter().zip(derive(&transaction, &order.links).await?) {
+        match &link.given {
+            Some(given) if *given == derived => {}
+            Some(given) => {
+                return Err(Fault::Refused(scope::other_link(given, pointer(order.many, link.number, "subject_id"))));
+            }
+            None => {
+                events.to_mut()[link.number].insert("subject_id".to_owned(), raw(&derived));
+                subject_id = Some(derived);
+            }
+        }
     }
+    let array = serde_json::to_string(&events).unwrap_or_default();
     let rows =
         transaction.query_typed("SELECT lifestream.emit_events($1::text::jsonb)", &[(&array, Type::TEXT)]).await?;
     let ids = rows.iter().map(|row| row.try_get(0)).collect::<Result<Vec<Uuid>, _>>()?;
@@ -179,6 +192,18 @@ async fn transact(client: &mut Client, order: &Order) -> Result<Recorded, Fault>
     Ok(Recorded { ids, subject_id, replayed })
 }
 
+/// Their `subject_id`s, in order.
+async fn derive(transaction: &Transaction<'_>, links: &[LinkId]) -> Result<Vec<String>, tokio_postgres::Error> {
+    const DERIVE: &str = "SELECT lifestream.link_subject_id(url, tenant) \
+        FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS given (url, tenant, place) ORDER BY place";
+    if links.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (urls, tenants): (Vec<_>, Vec<_>) = links.iter().map(|link| (link.url.as_str(), link.tenant.as_str())).unzip();
+    let rows = transaction.query_typed(DERIVE, &[(&urls, Type::TEXT_ARRAY), (&tenants, Type::TEXT_ARRAY)]).await?;
+    rows.iter().map(|row| row.try_get(0)).collect()
+}
+
 /// Records in a task of its own: a caller who hangs up meanwhile cuts nothing short.
 ///
 /// # Errors
@@ -197,6 +222,11 @@ pub async fn record_whatever_happens<T: Send + 'static>(
         tracing::error!("gateway: recording failed: {error}");
         Err(Problem::new(Kind::Internal, "recording failed; the log says more"))
     })
+}
+
+/// Where an event's member stands in the body, as a JSON pointer in a URL's fragment.
+pub fn pointer(many: bool, number: usize, member: &str) -> String {
+    if many { format!("#/{number}/{member}") } else { format!("#/{member}") }
 }
 
 /// A JSON string.

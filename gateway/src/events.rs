@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -14,11 +14,11 @@ use uuid::Uuid;
 use crate::admission::{Admitted, admit};
 use crate::app::App;
 use crate::body::Media;
-use crate::emission::{self, Members, Order, Recorded, put_header, raw};
+use crate::emission::{self, Members, Order, Recorded, put_header};
 use crate::idempotency;
 use crate::openapi::Refused;
-use crate::problem::{Kind, Problem, shown};
-use crate::tokens::Holder;
+use crate::problem::{Kind, Problem};
+use crate::scope;
 use crate::traceparent;
 
 /// Ids of what was recorded.
@@ -56,18 +56,19 @@ pub enum Ids {
     security(("token" = [])),
 )]
 pub async fn post_events(State(app): State<Arc<App>>, request: Request) -> Result<Response, Problem> {
-    let Admitted { holder, headers, body, key, permit, .. } = admit(&app, request, &[Media::Json]).await?;
+    let Admitted { holder, headers, body, key, room, .. } = admit(&app, request, &[Media::Json]).await?;
     let (mut events, many) = parse(&body, app.limits.events)?;
+    let mut links = Vec::new();
     for (number, event) in events.iter_mut().enumerate() {
-        let at = if many { format!("#/{number}") } else { "#".to_owned() };
-        complete(event, &holder, &at)?;
+        scope::complete(event, &holder, (many, number))?;
+        links.extend(scope::link(event, &holder, (many, number))?);
         if let Some(traceparent) = traceparent::of(&headers) {
             put_header(event, traceparent::HEADER, traceparent, false);
         }
     }
-    let mut order = Order { events, link: None, many, key };
+    let mut order = Order { events, links, many, key };
     order.identify()?;
-    let recorded = emission::record_whatever_happens(Arc::clone(&app.pool), order, permit).await?;
+    let recorded = emission::record_whatever_happens(Arc::clone(&app.pool), order, room).await?;
     let ids = match (many, recorded.ids.as_slice()) {
         (false, [id]) => Ids::One { id: *id },
         (_, ids) => Ids::Many { ids: ids.to_vec() },
@@ -79,36 +80,6 @@ pub async fn post_events(State(app): State<Arc<App>>, request: Request) -> Resul
 pub fn created(recorded: &Recorded, body: impl Serialize) -> Response {
     let replayed = recorded.replayed.then_some([(idempotency::REPLAYED, "true")]);
     (StatusCode::CREATED, replayed, Json(body)).into_response()
-}
-
-/// What the token says of every event: where it comes from, and whose it is.
-///
-/// # Errors
-/// The event is another tenant's.
-pub fn complete(event: &mut Members, holder: &Holder, at: &str) -> Result<(), Problem> {
-    let missing = |name: &str, event: &Members| event.get(name).is_none_or(|value| value.get() == "null");
-    if missing("source", event) {
-        event.insert("source".to_owned(), raw(&format!("gateway/{}", holder.name)));
-    }
-    let Some(own) = &holder.tenant else { return Ok(()) };
-    if missing("tenant_id", event) {
-        event.insert("tenant_id".to_owned(), raw(own));
-        return Ok(());
-    }
-    // What is no string, the database refuses by its type.
-    let given = event.get("tenant_id").and_then(|value| String::deserialize(value.as_ref()).ok());
-    given.map_or(Ok(()), |given| same_tenant(own, &given, format!("{at}/tenant_id")))
-}
-
-/// # Errors
-/// They differ.
-pub fn same_tenant(own: &str, given: &str, at: String) -> Result<(), Problem> {
-    if own == given {
-        return Ok(());
-    }
-    Err(Problem::new(Kind::OtherTenant, format!("this token may not write for the tenant {}", shown(given)))
-        .hint("Leave it out: the token's own tenant is written then.")
-        .pointer(at))
 }
 
 /// The events of a body, and whether it is an array.

@@ -13,7 +13,9 @@ mod pool;
 mod problem;
 mod refusal;
 mod save;
+mod scope;
 mod server;
+mod shares;
 mod token_file;
 mod tokens;
 mod traceparent;
@@ -29,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 use app::App;
 pub use app::Limits;
 use token_file::TokenFile;
+pub use token_file::{TokensSeen, look_at_tokens};
 
 /// Why the gateway could not go on.
 #[derive(Debug, thiserror::Error)]

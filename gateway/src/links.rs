@@ -16,10 +16,11 @@ use uuid::Uuid;
 use crate::admission::{Admitted, admit};
 use crate::app::App;
 use crate::body::Media;
-use crate::emission::{self, Members, Order, put_header, raw};
-use crate::events::{bad_json, complete, created, same_tenant, text};
+use crate::emission::{self, LinkId, Members, Order, put_header, raw};
+use crate::events::{bad_json, created, text};
 use crate::openapi::{NewLink, Refused};
 use crate::problem::{Kind, Problem, shown};
+use crate::scope::{complete, same_tenant};
 use crate::traceparent;
 
 /// A link that was saved.
@@ -55,7 +56,7 @@ pub struct Saved {
     security(("token" = [])),
 )]
 pub async fn post_links(State(app): State<Arc<App>>, request: Request) -> Result<Response, Problem> {
-    let Admitted { holder, headers, media, body, key, permit } =
+    let Admitted { holder, headers, media, body, key, room } =
         admit(&app, request, &[Media::Json, Media::Form]).await?;
     let link = match media {
         Media::Json => Link::from_json(text(&body)?)?,
@@ -70,13 +71,14 @@ pub async fn post_links(State(app): State<Arc<App>>, request: Request) -> Result
     };
     let mut event = link.event()?;
     event.insert("tenant_id".to_owned(), raw(&tenant));
-    complete(&mut event, &holder, "#")?;
+    complete(&mut event, &holder, (false, 0))?;
     if let Some(traceparent) = traceparent::of(&headers) {
         put_header(&mut event, traceparent::HEADER, traceparent, false);
     }
-    let mut order = Order { events: vec![event], link: Some((link.url.clone(), tenant)), many: false, key };
+    let id = LinkId { number: 0, url: link.url.clone(), tenant, given: None };
+    let mut order = Order { events: vec![event], links: vec![id], many: false, key };
     order.identify()?;
-    let recorded = emission::record_whatever_happens(Arc::clone(&app.pool), order, permit).await?;
+    let recorded = emission::record_whatever_happens(Arc::clone(&app.pool), order, room).await?;
     let saved = Saved {
         id: recorded.ids.first().copied().unwrap_or_default(),
         subject_id: recorded.subject_id.clone().unwrap_or_default(),

@@ -140,7 +140,7 @@ pub enum Refused {
     /// No token, or one that is not known. WWW-Authenticate says which.
     #[response(status = 401, content_type = "application/problem+json")]
     Unauthorized(Details),
-    /// The token is bound to another tenant.
+    /// The token is bound to another tenant than the event's or its link's, or may not tell of events of this type.
     #[response(status = 403, content_type = "application/problem+json")]
     OtherTenant(Details),
     /// The body did not come in time.
@@ -158,7 +158,7 @@ pub enum Refused {
     /// A value is wrong (SQLSTATE 22023 and others), or the Idempotency-Key came with another request before.
     #[response(status = 422, content_type = "application/problem+json")]
     Invalid(Details),
-    /// This token sends too many requests. Retry-After says when to go on.
+    /// This token sends too many requests, or has too many under way. Retry-After says when to go on.
     #[response(status = 429, content_type = "application/problem+json")]
     TooManyRequests(Details),
     /// A defect; the log says more.

@@ -18,6 +18,8 @@ pub enum Kind {
     Unauthorized,
     /// The token may not write for that tenant.
     OtherTenant,
+    /// The token may not tell of such an event.
+    ReservedEventType,
     /// There is no such page.
     NotFound,
     /// The page knows other methods.
@@ -55,6 +57,7 @@ impl Kind {
             Self::Malformed => (StatusCode::BAD_REQUEST, "malformed", "Malformed request"),
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized", "Token needed"),
             Self::OtherTenant => (StatusCode::FORBIDDEN, "other-tenant", "Not this token's tenant"),
+            Self::ReservedEventType => (StatusCode::FORBIDDEN, "reserved-event-type", "Not for this token to tell"),
             Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "Not found"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed"),
             Self::TimedOut => (StatusCode::REQUEST_TIMEOUT, "timed-out", "Request too slow"),

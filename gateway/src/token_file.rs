@@ -47,9 +47,8 @@ impl TokenFile {
                  (umask 077; echo \"phone:$(openssl rand -hex 24)\" >> tokens), then {SETTING}=tokens"
             ))
         })?;
-        let refused = |reason: String| GatewayError::Setting(format!("{SETTING}: {}: {reason}", path.display()));
-        let bytes = read(path).await.map_err(refused)?;
-        let tokens = Arc::new(parse(&bytes).map_err(refused)?);
+        let (bytes, tokens) = load(path).await?;
+        let tokens = Arc::new(tokens);
         warn_of_readers(path).await;
         let (loaded, receiver) = watch::channel(Loaded { tokens, trouble: None });
         Ok((Self { path: path.to_owned(), read: Ok(bytes), loaded }, receiver))
@@ -102,11 +101,38 @@ fn parse(bytes: &[u8]) -> Result<Tokens, String> {
     Tokens::parse(text)
 }
 
-/// Says so if every account of this machine can read the tokens.
-async fn warn_of_readers(path: &Path) {
+/// What a tokens file holds, for whoever checks a set-up.
+#[derive(Debug)]
+pub struct TokensSeen {
+    /// Whose tokens: names, with commas between them.
+    pub names: String,
+    /// Whether every account of this machine can read them.
+    pub open_to_all: bool,
+}
+
+/// Reads a tokens file once.
+///
+/// # Errors
+/// It cannot be read, or makes no sense: the words name the line, and never a token.
+pub async fn look_at_tokens(path: &Path) -> Result<TokensSeen, GatewayError> {
+    let (_, tokens) = load(path).await?;
+    Ok(TokensSeen { names: tokens.names(), open_to_all: is_open_to_all(path).await })
+}
+
+async fn load(path: &Path) -> Result<(Vec<u8>, Tokens), GatewayError> {
+    let refused = |reason: String| GatewayError::Setting(format!("{SETTING}: {}: {reason}", path.display()));
+    let bytes = read(path).await.map_err(refused)?;
+    let tokens = parse(&bytes).map_err(refused)?;
+    Ok((bytes, tokens))
+}
+
+async fn is_open_to_all(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
-    let Ok(metadata) = tokio::fs::metadata(path).await else { return };
-    if metadata.permissions().mode() & 0o004 != 0 {
+    tokio::fs::metadata(path).await.is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0)
+}
+
+async fn warn_of_readers(path: &Path) {
+    if is_open_to_all(path).await {
         let path = path.display();
         tracing::warn!("{path} can be read by every account of this machine: chmod 600 {path}");
     }

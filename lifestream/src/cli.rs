@@ -1,16 +1,22 @@
 //! The command line.
 
+mod events;
 mod parked;
+mod parts;
+mod upkeep;
 mod work;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use lifestream_envelope::{Until, groups};
-use uuid::Uuid;
+use clap::{Args, Parser, Subcommand};
 
 use crate::exit::CODES;
+pub use events::{EmitOptions, Format, ImportOptions, TailOptions};
 pub use parked::{ParkedChoice, ParkedCommand, ParkedFilter, ParkedListOptions, ParkedShowOptions};
+pub use parts::{
+    AgentName, AgentOptions, BridgeOptions, GatewayOptions, MaterializerOptions, RouterOptions, UpOptions,
+};
+pub use upkeep::{InitOptions, Json, ResetOptions, StatusOptions};
 pub use work::{
     DlqChoice, DlqCommand, DlqFilter, DlqListOptions, DlqShowOptions, TagsCommand, TagsDropOptions, TagsListOptions,
     TagsMergeOptions,
@@ -191,258 +197,6 @@ impl Command {
             Self::Bridge(_) | Self::Materializer(_) | Self::Router(_) | Self::Agent(_) | Self::Gateway(_) | Self::Up(_)
         )
     }
-}
-
-/// Options of `bridge`.
-#[derive(Debug, Args)]
-pub struct BridgeOptions {
-    /// End once nothing is left to publish
-    #[arg(long)]
-    pub until_idle: bool,
-    /// Setting LIFESTREAM_BATCH_SIZE
-    #[arg(long, value_name = "EVENTS")]
-    pub batch_size: Option<String>,
-    /// Setting LIFESTREAM_POLL_INTERVAL
-    #[arg(long, value_name = "TIME")]
-    pub poll_interval: Option<String>,
-}
-
-impl BridgeOptions {
-    /// How long it works.
-    pub fn until(&self) -> Until {
-        until(self.until_idle)
-    }
-}
-
-/// Options of `up`.
-#[derive(Debug, Args)]
-pub struct UpOptions {
-    /// End once nothing is left to publish, to apply, to route and to do; retries that lie in the future are not awaited
-    #[arg(long)]
-    pub until_idle: bool,
-}
-
-/// When a part ends.
-#[derive(Debug, Args)]
-pub struct UntilOptions {
-    /// End once all that is in Kafka is worked off
-    #[arg(long)]
-    pub until_idle: bool,
-}
-
-impl UntilOptions {
-    /// How long it works.
-    pub fn until(&self) -> Until {
-        until(self.until_idle)
-    }
-}
-
-/// Options of `materializer`.
-#[derive(Debug, Args)]
-pub struct MaterializerOptions {
-    /// When it ends.
-    #[command(flatten)]
-    pub until: UntilOptions,
-    /// Consumer group; a new one applies everything that Kafka retains anew
-    #[arg(long, default_value = groups::MATERIALIZER)]
-    pub group: String,
-}
-
-impl From<MaterializerOptions> for lifestream_agents::materializer::Options {
-    fn from(options: MaterializerOptions) -> Self {
-        Self { group: options.group, ..Self::default() }
-    }
-}
-
-/// Options of `router`.
-#[derive(Debug, Args)]
-pub struct RouterOptions {
-    /// When it ends.
-    #[command(flatten)]
-    pub until: UntilOptions,
-    /// Consumer group; a new one routes everything that Kafka retains anew
-    #[arg(long, default_value = groups::ROUTER)]
-    pub group: String,
-}
-
-/// Options of `agent`.
-#[derive(Debug, Args)]
-pub struct AgentOptions {
-    /// Which one
-    #[arg(value_enum)]
-    pub agent: AgentName,
-    /// When it ends.
-    #[command(flatten)]
-    pub until: UntilOptions,
-    /// Consumer group [default: the agent's own]; a new one does all work that Kafka retains anew
-    #[arg(long)]
-    pub group: Option<String>,
-}
-
-/// The agents.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum AgentName {
-    /// Fetches links
-    Fetcher,
-    /// Tags and summarises fetched links
-    Enricher,
-    /// Publishes enriched links as feeds and a site
-    Publisher,
-}
-
-/// Options of `gateway`.
-#[derive(Debug, Args)]
-pub struct GatewayOptions {
-    /// Setting LIFESTREAM_GATEWAY_LISTEN
-    #[arg(long, value_name = "ADDRESS:PORT")]
-    pub listen: Option<String>,
-    /// Setting LIFESTREAM_GATEWAY_TOKENS_FILE
-    #[arg(long, value_name = "FILE")]
-    pub tokens_file: Option<String>,
-}
-
-/// Options of `init`.
-#[derive(Debug, Args)]
-pub struct InitOptions {
-    /// Change nothing; exit code 3 if a topic is missing or differs
-    #[arg(long)]
-    pub check: bool,
-    /// Setting KAFKA_REPLICATION_FACTOR
-    #[arg(long, value_name = "N")]
-    pub replication_factor: Option<String>,
-}
-
-/// Options of `reset`.
-#[derive(Debug, Args)]
-pub struct ResetOptions {
-    /// Delete the topics as well, with everything in them
-    #[arg(long)]
-    pub topics: bool,
-    /// Do not ask
-    #[arg(long, short)]
-    pub yes: bool,
-}
-
-/// Options of `emit`: the arguments of `lifestream.emit_event`.
-#[derive(Debug, Args)]
-pub struct EmitOptions {
-    /// What happened, such as note.created
-    #[arg(value_name = "TYPE")]
-    pub event_type: String,
-    /// The kind of thing it is about, such as note
-    pub subject: String,
-    /// The thing it is about
-    pub subject_id: String,
-    /// A JSON object; - reads it from stdin
-    #[arg(default_value = "{}")]
-    pub payload: String,
-    /// Who emits it [default: lifestream.source, else the application name]
-    #[arg(long)]
-    pub source: Option<String>,
-    /// When it happened [default: now]
-    #[arg(long, value_name = "TIMESTAMP")]
-    pub occurred_at: Option<String>,
-    /// Its id: emitting the same id again changes nothing
-    #[arg(long)]
-    pub id: Option<Uuid>,
-    /// What belongs together [default: its own id]
-    #[arg(long, value_name = "UUID")]
-    pub correlation_id: Option<Uuid>,
-    /// The event that caused it
-    #[arg(long, value_name = "UUID")]
-    pub causation_id: Option<Uuid>,
-    /// The tenant
-    #[arg(long, value_name = "TENANT")]
-    pub tenant_id: Option<String>,
-    /// Version of the payload's shape
-    #[arg(long, value_name = "N")]
-    pub schema_version: Option<i32>,
-    /// A header, which Kafka gets too; can be given more than once
-    #[arg(long = "header", short = 'H', value_name = "NAME=VALUE")]
-    pub headers: Vec<String>,
-    /// How many events the subject has so far: fails otherwise
-    #[arg(long, value_name = "N")]
-    pub expected_version: Option<i64>,
-}
-
-/// Options of `import`.
-#[derive(Debug, Args)]
-pub struct ImportOptions {
-    /// The file; - for stdin
-    pub file: PathBuf,
-    /// What it holds
-    #[arg(long, value_enum, default_value_t)]
-    pub format: Format,
-    /// The tenant that bookmarks are saved for
-    #[arg(long, value_name = "TENANT", default_value = "")]
-    pub tenant: String,
-    /// Try every batch against the database, and keep nothing
-    #[arg(long)]
-    pub dry_run: bool,
-    /// The counts as JSON
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// What a file to import holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum Format {
-    /// Seen from how it begins
-    #[default]
-    Auto,
-    /// A browser's bookmarks (Netscape HTML)
-    Bookmarks,
-    /// One JSON object a line, with the argument names of emit_event
-    Jsonl,
-}
-
-/// Options of `status`.
-#[derive(Debug, Args)]
-pub struct StatusOptions {
-    /// As JSON
-    #[arg(long)]
-    pub json: bool,
-    /// Show it again every so many seconds
-    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2", value_parser = clap::value_parser!(u64).range(1..=3600))]
-    pub watch: Option<u64>,
-}
-
-/// Options of commands that only print.
-#[derive(Debug, Args)]
-pub struct Json {
-    /// As JSON
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// Options of `tail`.
-#[derive(Debug, Args)]
-pub struct TailOptions {
-    /// Begin with the oldest record that Kafka retains
-    #[arg(long)]
-    pub from_beginning: bool,
-    /// End at the last record that is there now
-    #[arg(long)]
-    pub no_follow: bool,
-    /// Only events of this type; a * at the end stands for any rest; can be given more than once
-    #[arg(long = "type", value_name = "TYPE")]
-    pub event_types: Vec<String>,
-    /// Only events about this kind of thing
-    #[arg(long)]
-    pub subject: Option<String>,
-    /// Only events about this thing
-    #[arg(long)]
-    pub subject_id: Option<String>,
-    /// End after so many events
-    #[arg(long, short = 'n', value_name = "N")]
-    pub count: Option<u64>,
-    /// One JSON object a line: partition, offset, key, headers, value
-    #[arg(long)]
-    pub json: bool,
-}
-
-fn until(idle: bool) -> Until {
-    if idle { Until::Idle } else { Until::Shutdown }
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 mod together;
 
+pub use together::stages;
+
 use lifestream_agents::enricher::Enricher;
 use lifestream_agents::fetcher::Fetcher;
 use lifestream_agents::publisher::Publisher;
@@ -62,12 +64,23 @@ pub async fn agent(settings: Settings, options: AgentOptions, shutdown: Cancella
     announce("agent", &settings, &[Section::Postgres, Section::Kafka, Section::Agents])?;
     let until = options.until.until();
     let own = runner::Options { group: options.group, ..runner::Options::default() };
-    match options.agent {
-        AgentName::Fetcher => runner::run(&settings, Fetcher::new(&settings)?, own, shutdown, until).await?,
-        AgentName::Enricher => runner::run(&settings, Enricher::new(&settings)?, own, shutdown, until).await?,
-        AgentName::Publisher => runner::run(&settings, Publisher::new(&settings)?, own, shutdown, until).await?,
-    }
+    work(options.agent, &settings, own, shutdown, until).await?;
     Ok(Outcome::Done)
+}
+
+async fn work(
+    agent: AgentName,
+    settings: &Settings,
+    own: runner::Options,
+    shutdown: CancellationToken,
+    until: Until,
+) -> anyhow::Result<()> {
+    match agent {
+        AgentName::Fetcher => runner::run(settings, Fetcher::new(settings)?, own, shutdown, until).await?,
+        AgentName::Enricher => runner::run(settings, Enricher::new(settings)?, own, shutdown, until).await?,
+        AgentName::Publisher => runner::run(settings, Publisher::new(settings)?, own, shutdown, until).await?,
+    }
+    Ok(())
 }
 
 /// Takes events over HTTP.

@@ -188,3 +188,40 @@ fn emit_tail_status_and_doctor_tell_what_is_there() {
     assert_eq!(doctor.status.code(), LOOK, "{}", doctor.stdout);
     assert!(doctor.stdout.contains("lifestream init"), "each finding with its fix: {}", doctor.stdout);
 }
+
+#[test]
+fn doctor_tells_what_is_wrong_with_work_and_what_to_do() {
+    let pipeline = new("doctor_work");
+    pipeline.run(&["init"]);
+    let doctor = || run(&pipeline, &["doctor"], &[], "");
+    let healthy = doctor();
+    assert_eq!(healthy.status.code(), Some(0), "{}", healthy.stdout);
+    for words in [", with their functions", "no host or API is paused", "none is overdue", "none waits for a decision"]
+    {
+        assert!(healthy.stdout.contains(words), "{words} in {}", healthy.stdout);
+    }
+    pipeline.database.psql(
+        "CREATE FUNCTION public.is_due(e lifestream.events) RETURNS boolean LANGUAGE sql AS 'SELECT true'; \
+         SELECT lifestream.add_route('order.paid', 'send_receipt', 'public.is_due'); DROP FUNCTION public.is_due; \
+         INSERT INTO lifestream.circuits (consumer_group, lane, state, failures, until, last_error) \
+         VALUES ('fetcher-agent-v2', 'example.org', 'paused', 10, now() + interval '1 hour', 'timed out'); \
+         INSERT INTO lifestream.dead_letters (id, tenant_id, subject_id, status, failed_at) \
+         VALUES (gen_random_uuid(), '', 's', 'open', now() - interval '3 hours'); \
+         INSERT INTO lifestream.pending_retries (work_id, work_type, tenant_id, subject_id, attempt, not_before, reason, work_message) \
+         VALUES (gen_random_uuid(), 'fetch_link', '', 's', 2, now() - interval '5 hours', 'retry', '{}')",
+    );
+    let ill = doctor();
+    assert_eq!(ill.status.code(), LOOK, "{}", ill.stdout);
+    for words in [
+        "order.paid to send_receipt: guard public.is_due does not exist",
+        "lifestream.drop_route('order.paid', 'send_receipt')",
+        "work.send_receipt is missing",
+        "fetcher-agent-v2 leaves example.org alone (paused, tried again in ",
+        "1 wait for a decision, the oldest for 3 h",
+        "lifestream dlq retry",
+        "1 of 1 are overdue, the first for 5 h",
+        "lifestream router",
+    ] {
+        assert!(ill.stdout.contains(words), "{words} in {}", ill.stdout);
+    }
+}

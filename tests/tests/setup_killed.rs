@@ -237,6 +237,8 @@ fn settings_are_all_that_env_prints() {
     assert!(text(&output.stderr).contains("make up"), "{}", text(&output.stderr));
 
     stack.succeed("up.sh");
+    let settings = std::fs::read_to_string(stack.var.join("lifestream/lifestream.toml")).unwrap();
+    assert!(!settings.contains("retry"), "the demonstration's haste ends with it: {settings}");
     let printed = stack.succeed("env.sh");
     let names: Vec<&str> = printed.lines().map(|line| line.split('=').next().unwrap()).collect();
     let expected = ["DATABASE_URL", "KAFKA_BROKERS", "GATEWAY_URL", "GATEWAY_TOKEN", "SITE_URL", "PATH"];

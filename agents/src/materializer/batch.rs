@@ -9,7 +9,7 @@ use super::error::MaterializerError;
 use super::fault::{self, Fault};
 use super::parking::{Held, park};
 use super::positions::Positions;
-use super::record::{Reading, Record};
+use super::record::{Line, Reading, Record};
 use super::store::{Advance, Store};
 
 /// What a member has in hand: where partitions stand and who waits. Changes only with what is committed.
@@ -147,23 +147,25 @@ struct Sorted<'r, 'a> {
 impl<'r, 'a> Sorted<'r, 'a> {
     fn sort(records: &'r [Record<'a>], store: &Store, held: &Held, sentence: Option<Sentence>) -> Self {
         let mut sorted = Self { events: Vec::with_capacity(records.len()), parked: Vec::new() };
-        // Subjects that come to be held back by a record of this very batch.
-        let mut holding: Vec<&str> = Vec::new();
+        // Who comes to be held back by a record of this very batch.
+        let mut holding: Vec<Line<'_>> = Vec::new();
         let mut sentence = sentence;
         for record in records {
-            let (subject_id, trouble) = match &record.reading {
+            let trouble = match &record.reading {
                 Reading::Marker => continue,
-                Reading::Malformed { error, subject_id, .. } => (subject_id.as_deref(), Some((error.clone(), 1))),
+                Reading::Malformed { error, .. } => Some((error.clone(), 1)),
                 Reading::Event(facts) => {
                     let broken = || store.plan.trouble(&facts.event_type).map(|trouble| (trouble.to_owned(), 1));
-                    (Some(facts.subject_id.as_str()), sentence.take().or_else(broken))
+                    sentence.take().or_else(broken)
                 }
             };
-            let waits = subject_id.is_some_and(|subject| held.by(subject).is_some() || holding.contains(&subject));
+            let line = record.reading.line();
+            let meets = |line: Line<'_>| held.by(line).is_some() || holding.iter().any(|other| line.meets(*other));
+            let waits = line.is_some_and(meets);
             match (trouble, &record.reading) {
                 (Some((error, attempts)), _) => {
                     if !waits {
-                        holding.extend(subject_id);
+                        holding.extend(line);
                     }
                     sorted.parked.push((record, error, attempts));
                 }

@@ -1,4 +1,4 @@
-//! Records set aside, and the subjects that wait behind them.
+//! Records set aside, and who waits behind them.
 
 use std::collections::HashMap;
 
@@ -6,13 +6,13 @@ use rdkafka::message::Message;
 use tokio_postgres::{Client, Statement};
 
 use super::error::MaterializerError;
-use super::record::{Reading, Record};
+use super::record::{Line, Reading, Record};
 
-/// Subjects of this group that have something parked: later events of theirs park behind it, so that order is kept.
+/// Who has something parked in this group: later events of that line park behind it, so that order is kept.
 #[derive(Debug, Default, Clone)]
 pub struct Held {
-    /// Subject id → the parked row that the others wait for.
-    subjects: HashMap<String, i64>,
+    /// Subject id → whose events are held back (`None`: everybody's), and the parked row that they wait for.
+    subjects: HashMap<String, Vec<(Option<String>, i64)>>,
 }
 
 impl Held {
@@ -23,35 +23,40 @@ impl Held {
     pub async fn load(client: &Client, group: &str) -> Result<Self, MaterializerError> {
         let rows = client
             .query(
-                "SELECT subject_id, min(coalesce(behind, id)) FROM lifestream.parked \
-                 WHERE stage = 'materializer' AND consumer_group = $1 AND subject_id IS NOT NULL GROUP BY subject_id",
+                "SELECT subject_id, tenant_id, id FROM lifestream.parked \
+                 WHERE stage = 'materializer' AND consumer_group = $1 AND subject_id IS NOT NULL AND behind IS NULL ORDER BY id",
                 &[&group],
             )
             .await?;
-        let mut subjects = HashMap::with_capacity(rows.len());
+        let mut held = Self::default();
         for row in &rows {
-            subjects.insert(row.try_get(0)?, row.try_get(1)?);
+            held.hold(Line { subject_id: row.try_get(0)?, tenant_id: row.try_get(1)? }, row.try_get(2)?);
         }
-        Ok(Self { subjects })
+        Ok(held)
     }
 
-    /// The row that this subject waits for.
-    pub fn by(&self, subject_id: &str) -> Option<i64> {
-        if self.subjects.is_empty() { None } else { self.subjects.get(subject_id).copied() }
+    /// The row that this line waits for.
+    pub fn by(&self, line: Line<'_>) -> Option<i64> {
+        if self.subjects.is_empty() {
+            return None;
+        }
+        let rows = self.subjects.get(line.subject_id)?;
+        let holds = |tenant: &Option<String>| line.meets(Line { tenant_id: tenant.as_deref(), ..line });
+        rows.iter().find(|(tenant, _)| holds(tenant)).map(|(_, row)| *row)
     }
 
-    /// Holds a subject back from now on.
-    pub fn hold(&mut self, subject_id: &str, parked: i64) {
-        self.subjects.entry(subject_id.to_owned()).or_insert(parked);
+    /// Holds a line back from now on.
+    pub fn hold(&mut self, line: Line<'_>, parked: i64) {
+        self.subjects.entry(line.subject_id.to_owned()).or_default().push((line.tenant_id.map(str::to_owned), parked));
     }
 }
 
 /// Inserts a parked record, unless the event is parked or applied already (a repeat); gives the new row's id.
 pub const PARK: &str = "\
 INSERT INTO lifestream.parked (stage, consumer_group, topic, partition, \"offset\", record_key, record_value, record_headers,
-                               event_id, seq, subject_id, event_type, error, behind, attempts)
+                               event_id, seq, subject_id, tenant_id, event_type, error, behind, attempts)
 SELECT 'materializer', $1::text, $2::text, $3::int4, $4::int8, $5::bytea, $6::bytea, $7::text::jsonb, $8::uuid, $9::int8,
-       $10::text, $11::text, $12::text, $13::int8, $14::int4
+       $10::text, $11::text, $12::text, $13::text, $14::int8, $15::int4
 WHERE $9::int8 IS NULL OR NOT EXISTS (SELECT FROM lifestream.event_ingest_dedupe WHERE consumer_group = $1 AND event_id = $8)
 ON CONFLICT (stage, coalesce(consumer_group, ''), event_id) WHERE seq IS NOT NULL DO NOTHING
 RETURNING id";
@@ -69,14 +74,14 @@ pub async fn park(
     attempts: i32,
     held: &mut Held,
 ) -> Result<(), MaterializerError> {
-    let (event_id, seq, subject_id, event_type) = match &record.reading {
+    let (event_id, seq, event_type) = match &record.reading {
         Reading::Marker => return Ok(()),
-        Reading::Event(facts) => {
-            (Some(facts.id), Some(facts.seq), Some(facts.subject_id.as_str()), Some(facts.event_type.as_str()))
-        }
-        Reading::Malformed { event_id, subject_id, .. } => (*event_id, None, subject_id.as_deref(), None),
+        Reading::Event(facts) => (Some(facts.id), Some(facts.seq), Some(facts.event_type.as_str())),
+        Reading::Malformed { event_id, .. } => (*event_id, None, None),
     };
-    let behind = subject_id.and_then(|subject| held.by(subject));
+    let line = record.reading.line();
+    let (subject_id, tenant_id) = (line.map(|line| line.subject_id), line.and_then(|line| line.tenant_id));
+    let behind = line.and_then(|line| held.by(line));
     let (message, headers) = (&record.message, record.headers().to_string());
     // PostgreSQL's text has no zero character; an error may quote one.
     let error = error.replace('\0', "\u{fffd}");
@@ -95,6 +100,7 @@ pub async fn park(
                 &event_id,
                 &seq,
                 &subject_id,
+                &tenant_id,
                 &event_type,
                 &error,
                 &behind,
@@ -103,8 +109,8 @@ pub async fn park(
         )
         .await?;
     let Some(row) = parked else { return Ok(()) };
-    if let (Some(subject), None) = (subject_id, behind) {
-        held.hold(subject, row.try_get(0)?);
+    if let (Some(line), None) = (line, behind) {
+        held.hold(line, row.try_get(0)?);
     }
     if behind.is_none() {
         tracing::error!(topic, partition, offset, event_id = ?event_id, subject_id, error, "record parked; see lifestream.parked");

@@ -41,12 +41,44 @@ pub struct Facts {
     pub id: Uuid,
     /// Emit order.
     pub seq: i64,
-    /// What is held back if it parks.
+    /// What is held back if it parks: of this subject ...
     pub subject_id: String,
+    /// ... and this tenant. Another tenant's events have no place in that order: were they in it, one tenant could hold up another.
+    pub tenant_id: String,
     /// Which projections apply.
     pub event_type: String,
     /// When the database was told.
     pub received_at: Timestamp,
+}
+
+/// Events that stay in order: those of one subject, as far as one tenant tells them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Line<'a> {
+    /// The subject.
+    pub subject_id: &'a str,
+    /// Whose; `None`: a record's that cannot be read, which may be anybody's.
+    pub tenant_id: Option<&'a str>,
+}
+
+impl Line<'_> {
+    /// Whether one must wait for the other.
+    pub fn meets(self, other: Line<'_>) -> bool {
+        let anybody = self.tenant_id.is_none() || other.tenant_id.is_none();
+        self.subject_id == other.subject_id && (anybody || self.tenant_id == other.tenant_id)
+    }
+}
+
+impl Reading {
+    /// Where it stands in order, if it has a subject.
+    pub fn line(&self) -> Option<Line<'_>> {
+        match self {
+            Self::Marker => None,
+            Self::Event(facts) => Some(Line { subject_id: &facts.subject_id, tenant_id: Some(&facts.tenant_id) }),
+            Self::Malformed { subject_id, .. } => {
+                subject_id.as_deref().map(|subject_id| Line { subject_id, tenant_id: None })
+            }
+        }
+    }
 }
 
 impl<'a> Record<'a> {
@@ -125,15 +157,18 @@ pub fn read(key: Option<&[u8]>, value: Option<&[u8]>, header_id: Option<&[u8]>, 
         let key = String::from_utf8_lossy(key.unwrap_or_default()).into_owned();
         return malformed(format!("not an event: the key is {key:?}, the subject_id {:?}", event.subject_id));
     }
-    if !is_subject_id(&event.subject_id) || event.event_type.contains('\0') {
+    let texts = [&event.subject_id, &event.event_type, &event.tenant_id];
+    if !is_subject_id(&event.subject_id) || texts.iter().any(|text| text.contains('\0')) {
         return malformed(
-            "not an event: subject_id or event_type is longer than any event's, or has a zero character".to_owned(),
+            "not an event: subject_id is longer than any event's, or it, event_type or tenant_id has a zero character"
+                .to_owned(),
         );
     }
     Reading::Event(Facts {
         id: event.id,
         seq: event.seq,
         subject_id: event.subject_id,
+        tenant_id: event.tenant_id,
         event_type: event.event_type,
         received_at: event.received_at,
     })

@@ -18,6 +18,8 @@ mod routing;
 mod tags;
 mod worker;
 
+pub use plan::{Route, registered};
+
 use std::sync::{Arc, Mutex};
 
 use lifestream_envelope::kafka::Kafka;

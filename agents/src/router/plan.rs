@@ -143,7 +143,11 @@ impl Plan {
     }
 }
 
-async fn registered(client: &Client) -> Result<Vec<Route>, AgentError> {
+/// Every route, with what is wrong with its functions.
+///
+/// # Errors
+/// As the database has it.
+pub async fn registered(client: &Client) -> Result<Vec<Route>, AgentError> {
     let rows = client.query(&registered_statement(), &[]).await?;
     let mut routes: Vec<Route> = Vec::with_capacity(rows.len());
     for row in &rows {

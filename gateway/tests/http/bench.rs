@@ -78,15 +78,31 @@ impl Gateway {
     pub fn events(&self) -> usize {
         self.database.psql("SELECT count(*) FROM lifestream.events").parse().unwrap()
     }
+}
 
-    /// Until a statement of the gateway waits for a lock that the test holds.
-    pub fn waits_for_a_lock(&self, statements: usize) {
-        let sql = format!(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = '{}' AND application_name = 'lifestream gateway' AND wait_event_type = 'Lock'",
-            self.database.name
-        );
-        eventually(SOON, "the gateway waits for the lock", || self.database.psql(&sql) == statements.to_string());
+/// Holds the table of events: whoever emits waits.
+pub struct Lock {
+    runtime: tokio::runtime::Runtime,
+    client: tokio_postgres::Client,
+}
+
+impl Lock {
+    pub fn hold(database: &Database<'_>) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let client = runtime.block_on(database.connect());
+        runtime.block_on(client.batch_execute("BEGIN; LOCK TABLE lifestream.events IN ACCESS EXCLUSIVE MODE")).unwrap();
+        Self { runtime, client }
     }
+
+    pub fn release(self) {
+        self.runtime.block_on(self.client.batch_execute("COMMIT")).unwrap();
+    }
+}
+
+/// Until so many statements of the gateway wait for a lock that the test holds.
+pub fn waits_for_a_lock(database: &Database<'_>, statements: usize) {
+    let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'lifestream gateway' AND wait_event_type = 'Lock'";
+    eventually(SOON, "the gateway waits for the lock", || database.psql(sql) == statements.to_string());
 }
 
 /// `lifestream gateway`, with what is given for its tokens.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use lifestream_envelope::ids;
 use serde_json::json;
 
-use crate::bench::{Gateway, LAPTOP, PHONE, address, spawn};
+use crate::bench::{Gateway, LAPTOP, PHONE, address, spawn, waits_for_a_lock};
 
 const LINK: &str = r#"{"url":"https://example.org/","title":"A"}"#;
 
@@ -96,7 +96,7 @@ fn of_requests_that_race_one_records_and_all_learn_its_id() {
                     scope.spawn(move || gateway.with_key(key, "/links", &body(n)))
                 })
                 .collect();
-            gateway.waits_for_a_lock(8);
+            waits_for_a_lock(&gateway.database, 8);
             runtime.block_on(client.batch_execute("COMMIT")).unwrap();
             callers.into_iter().map(|caller| caller.join().unwrap()).collect::<Vec<_>>()
         })

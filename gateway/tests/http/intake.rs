@@ -144,3 +144,68 @@ fn an_account_that_may_only_emit_is_enough() {
         .is_problem(422, &["\\\"k\\\""]);
     assert_eq!(gateway.events(), 1);
 }
+
+#[test]
+fn what_only_the_parts_may_tell_is_refused_by_its_name() {
+    let gateway = Gateway::start("gw_parts");
+    let event = |event_type: &str| {
+        format!(r#"{{"event_type":"{event_type}","subject":"link","subject_id":"l","payload":{{"text_content":"t"}}}}"#)
+    };
+    // An order to the router, or a forged decision: nobody's over HTTP.
+    for (event_type, name) in [
+        ("work.failed", "work.failed"),
+        ("work.retry_requested", "work.retry"),
+        ("work\\u002ediscarded", "work.discarded"),
+    ] {
+        for token in [PHONE, HOME] {
+            let refused = gateway.post_as(token, "/events", &[], &event(event_type));
+            refused.is_problem(403, &["reserved-event-type", name, "#/event_type"]);
+        }
+    }
+    let told = ["content.fetched", "enrichment.completed", "publish.completed", "publish.retracted"];
+    for event_type in told {
+        gateway.post_as(HOME, "/events", &[], &event(event_type)).is_problem(403, &["reserved-event-type", event_type]);
+        let array = format!("[{},{}]", event("note.created"), event(event_type));
+        gateway.post_as(HOME, "/events", &[], &array).is_problem(403, &["#/1/event_type"]);
+    }
+    assert_eq!(gateway.events(), 0);
+    // Whoever writes for every tenant may tell what he fetched himself.
+    assert_eq!(gateway.post("/events", &event("content.fetched")).status, 201);
+    assert_eq!(gateway.post_as(HOME, "/events", &[], &event("workshop.opened")).status, 201);
+}
+
+#[test]
+fn a_tenants_token_names_no_other_tenants_link() {
+    let gateway = Gateway::start("gw_links_of_others");
+    let id = |tenant: &str| {
+        gateway.database.psql(&format!("SELECT lifestream.link_subject_id('https://example.org/a', '{tenant}')"))
+    };
+    let event = |event_type: &str, subject_id: &str, payload: &str| {
+        format!(r#"{{"event_type":"{event_type}","subject":"link","subject_id":"{subject_id}","payload":{payload}}}"#)
+    };
+    let (own, other, url) = (id("home"), id("work"), r#"{"url":"https://example.org/a"}"#);
+    for event_type in ["link.added", "link.removed", "annotation.added"] {
+        for foreign in [event(event_type, &other, url), event(event_type, &other, "{}"), event(event_type, &own, "{}")]
+        {
+            let refused = gateway.post_as(HOME, "/events", &[], &foreign);
+            refused.is_problem(403, &["other-tenant", "link:", "payload", "#/subject_id"]);
+        }
+    }
+    let array = format!("[{},{}]", event("link.added", &own, url), event("link.removed", &other, url));
+    gateway.post_as(HOME, "/events", &[], &array).is_problem(403, &["#/1/subject_id", &other]);
+    gateway
+        .post_as(HOME, "/events", &[], &event("link.added", &own, r#"{"url":"no url"}"#))
+        .is_problem(422, &["22023"]);
+    assert_eq!(gateway.events(), 0);
+    // Normalised as the extension does it.
+    let same = r#"{"url":"HTTPS://Example.org/a?utm_source=x"}"#;
+    let array = format!(
+        "[{},{},{}]",
+        event("link.added", &own, url),
+        event("link.removed", &own, same),
+        event("note.created", "n", "{}")
+    );
+    assert_eq!(gateway.post_as(HOME, "/events", &[], &array).status, 201);
+    assert_eq!(gateway.post("/events", &event("link.added", &other, url)).status, 201, "without a tenant: anybody's");
+    assert_eq!(gateway.events(), 4);
+}

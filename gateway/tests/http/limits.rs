@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use lifestream_gateway::{Gateway, Limits};
 use lifestream_tests::{Database, Postgres, eventually};
 use tokio_util::sync::CancellationToken;
 
-use crate::bench::{Answer, PHONE, SOON, connect, read, request, send, write_tokens};
+use crate::bench::{Answer, LAPTOP, Lock, PHONE, SOON, connect, read, request, send, waits_for_a_lock, write_tokens};
 
 /// A gateway in this process.
 struct Served {
@@ -26,7 +27,7 @@ impl Served {
         let database = Postgres::shared().database(test);
         let folder = tempfile::tempdir().unwrap();
         let tokens = folder.path().join("tokens");
-        write_tokens(&tokens, &format!("phone:{PHONE}\nlaptop:{}\n", crate::bench::LAPTOP));
+        write_tokens(&tokens, &format!("phone:{PHONE}\nlaptop:{}\n", LAPTOP));
         let flags = crate::bench::environment(&database.url(), Some(&tokens)).into_iter().collect();
         let settings = Settings::load_from(&flags, BTreeMap::new(), folder.path()).unwrap();
         let shutdown = CancellationToken::new();
@@ -68,35 +69,90 @@ fn who_asks_too_often_is_told_when_to_go_on() {
     let refused = (0..1000).map(|_| served.post(PHONE)).find(|answer| answer.status != 201).expect("it is too often");
     refused.is_problem(429, &["phone sends more than 1 requests a second", "POST /events takes an array"]);
     assert!(refused.header("retry-after").unwrap().parse::<u32>().unwrap() >= 1);
-    assert_eq!(served.post(crate::bench::LAPTOP).status, 201, "the others are not touched");
+    assert_eq!(served.post(LAPTOP).status, 201, "the others are not touched");
     eventually(SOON, "it goes on", || served.post(PHONE).status == 201);
+}
+
+/// A request of that token whose body is still to come, but for its first octet.
+fn slow_body(served: &Served, token: &str) -> (TcpStream, Vec<u8>) {
+    let bearer = format!("Bearer {token}");
+    let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
+    let whole = request("POST", "/links", &headers, br#"{"url":"https://example.org/"}"#);
+    let body = whole.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 5;
+    let mut stream = connect(&served.address);
+    stream.write_all(&whole[..body]).unwrap();
+    (stream, whole[body..].to_vec())
+}
+
+/// Sends as this token until it is refused.
+fn refused(served: &Served, token: &str) -> Answer {
+    let mut refused = None;
+    eventually(SOON, "it is refused", || {
+        refused = Some(served.post(token)).filter(|answer| answer.status != 201);
+        refused.is_some()
+    });
+    refused.unwrap()
 }
 
 #[test]
 fn more_requests_than_can_be_served_are_sent_away_and_health_is_not() {
     let served = Served::with("gw_busy", Limits { requests: 1, ..Limits::default() });
-    // Its body is still to come: it holds the only place.
-    let body = br#"{"url":"https://example.org/"}"#;
-    let bearer = format!("Bearer {PHONE}");
-    let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
-    let whole = request("POST", "/links", &headers, body);
-    let mut first = connect(&served.address);
-    first.write_all(&whole[..whole.len() - 1]).unwrap();
-    let mut busy = None;
-    eventually(SOON, "the only place is taken", || {
-        let answer = served.post(PHONE);
-        let taken = answer.status == 503;
-        busy = Some(answer);
-        taken
+    let lock = Lock::hold(&served.database);
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| served.post(LAPTOP));
+        waits_for_a_lock(&served.database, 1);
+        let busy = served.post(PHONE);
+        busy.is_problem(503, &["busy", "1 requests are under way"]);
+        assert_eq!(busy.header("retry-after"), Some("1"));
+        assert_eq!(send(&served.address, "GET", "/livez", &[], b"").status, 200);
+        assert_eq!(send(&served.address, "GET", "/readyz", &[], b"").status, 200);
+        lock.release();
+        assert_eq!(first.join().unwrap().status, 201);
     });
-    let busy = busy.unwrap();
-    busy.is_problem(503, &["busy", "1 requests are under way"]);
-    assert_eq!(busy.header("retry-after"), Some("1"));
-    assert_eq!(send(&served.address, "GET", "/livez", &[], b"").status, 200);
-    assert_eq!(send(&served.address, "GET", "/readyz", &[], b"").status, 200);
-    first.write_all(&whole[whole.len() - 1..]).unwrap();
-    assert_eq!(read(first).status, 201);
     eventually(SOON, "the place is free again", || served.post(PHONE).status == 201);
+}
+
+#[test]
+fn bodies_that_do_not_come_take_nobodys_place() {
+    // They never come, as far as this test goes.
+    let limits = Limits { requests: 2, share: 2, body_time: 10 * SOON, ..Limits::default() };
+    let served = Served::with("gw_slow_bodies", limits);
+    let mut slow: Vec<_> = (0..2).map(|_| slow_body(&served, PHONE)).collect();
+    let busy = refused(&served, PHONE);
+    busy.is_problem(429, &["too-many-requests", "phone has 2 requests under way"]);
+    assert_eq!(busy.header("retry-after"), Some("1"));
+    assert_eq!(served.post(LAPTOP).status, 201, "as many as there are places for, and the others are served");
+    // One comes after all.
+    let (mut stream, rest) = slow.pop().unwrap();
+    stream.write_all(&rest).unwrap();
+    assert_eq!(read(stream).status, 201);
+    eventually(SOON, "the token has a place again", || served.post(PHONE).status == 201);
+}
+
+#[test]
+fn one_tokens_connections_leave_room_for_the_others() {
+    let limits = Limits { share: 2, sockets: 8, body_time: 10 * SOON, header_time: 10 * SOON, ..Limits::default() };
+    let served = Served::with("gw_sockets", limits);
+    // Twice as many as there may be: those beyond the token's share are sent away, and their connections with them.
+    let slow: Vec<_> = (0..16).map(|_| slow_body(&served, PHONE)).collect();
+    assert_eq!(served.post(LAPTOP).status, 201);
+    drop(slow);
+}
+
+#[test]
+fn one_tokens_requests_wait_for_the_database_by_themselves() {
+    let limits = Limits { requests: 3, share: 2, patience: 10 * SOON, ..Limits::default() };
+    let served = Served::with("gw_share", limits);
+    let lock = Lock::hold(&served.database);
+    std::thread::scope(|scope| {
+        let waiting: Vec<_> = (0..2).map(|_| scope.spawn(|| served.post(PHONE))).collect();
+        waits_for_a_lock(&served.database, 2);
+        served.post(PHONE).is_problem(429, &["phone has 2 requests under way"]);
+        let other = scope.spawn(|| served.post(LAPTOP));
+        waits_for_a_lock(&served.database, 3);
+        lock.release();
+        assert!(waiting.into_iter().chain([other]).all(|answer| answer.join().unwrap().status == 201));
+    });
 }
 
 #[test]
@@ -124,18 +180,14 @@ fn a_body_and_headers_that_do_not_come_are_not_waited_for() {
 fn with_every_connection_in_use_a_request_waits_no_longer_than_told() {
     let served =
         Served::with("gw_pool", Limits { connections: 1, patience: Duration::from_millis(300), ..Limits::default() });
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let client = runtime.block_on(served.database.connect());
-    runtime.block_on(client.batch_execute("BEGIN; LOCK TABLE lifestream.events IN ACCESS EXCLUSIVE MODE")).unwrap();
+    let lock = Lock::hold(&served.database);
     std::thread::scope(|scope| {
         let first = scope.spawn(|| served.post(PHONE));
-        let sql =
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-        eventually(SOON, "the first waits", || served.database.psql(sql) == "1");
+        waits_for_a_lock(&served.database, 1);
         let second = served.post(PHONE);
         second.is_problem(503, &["every connection to the database is in use"]);
         assert_eq!(second.header("retry-after"), Some("1"));
-        runtime.block_on(client.batch_execute("COMMIT")).unwrap();
+        lock.release();
         assert_eq!(first.join().unwrap().status, 201);
     });
     assert_eq!(served.post(PHONE).status, 201);

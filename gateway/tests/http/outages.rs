@@ -4,33 +4,15 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use lifestream_tests::{Database, Postgres, eventually};
+use lifestream_tests::{Postgres, eventually};
 
-use crate::bench::{Gateway, PHONE, SOON, connect, request, send};
+use crate::bench::{Gateway, Lock, PHONE, SOON, connect, request, send, waits_for_a_lock};
 
 const LINK: &str = r#"{"url":"https://example.org/"}"#;
 
 /// A server of this test alone: it will be stopped. It lives as long as the test program.
 fn own_server() -> &'static Postgres {
     Box::leak(Box::new(Postgres::start()))
-}
-
-struct Lock {
-    runtime: tokio::runtime::Runtime,
-    client: tokio_postgres::Client,
-}
-
-impl Lock {
-    fn hold(database: &Database<'_>) -> Self {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let client = runtime.block_on(database.connect());
-        runtime.block_on(client.batch_execute("BEGIN; LOCK TABLE lifestream.events IN ACCESS EXCLUSIVE MODE")).unwrap();
-        Self { runtime, client }
-    }
-
-    fn release(self) {
-        self.runtime.block_on(self.client.batch_execute("COMMIT")).unwrap();
-    }
 }
 
 #[test]
@@ -126,7 +108,7 @@ fn told_to_end_it_finishes_what_is_under_way_and_takes_nothing_new() {
     let lock = Lock::hold(&gateway.database);
     std::thread::scope(|scope| {
         let slow = scope.spawn(|| gateway.post("/links", LINK));
-        gateway.waits_for_a_lock(1);
+        waits_for_a_lock(&gateway.database, 1);
         gateway.program.signal("TERM");
         eventually(SOON, "no longer ready", || {
             gateway.send("GET", "/readyz?verbose", &[], b"").text().contains("shutting down")
@@ -152,7 +134,7 @@ fn who_hangs_up_has_saved_his_link_all_the_same() {
     let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
     let mut caller = connect(&gateway.address);
     caller.write_all(&request("POST", "/links", &headers, LINK.as_bytes())).unwrap();
-    gateway.waits_for_a_lock(1);
+    waits_for_a_lock(&gateway.database, 1);
     drop(caller);
     lock.release();
     eventually(SOON, "the link is saved", || gateway.events() == 1);

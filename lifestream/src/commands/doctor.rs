@@ -1,7 +1,9 @@
 //! `lifestream doctor`: each check with its fix.
 
+mod files;
 mod kafka;
 mod postgres;
+mod work;
 
 use lifestream_envelope::settings::Settings;
 use serde::Serialize;
@@ -65,8 +67,10 @@ pub async fn run(settings: &Settings, as_json: bool) -> anyhow::Result<Outcome> 
         "settings",
         if given.is_empty() { "all at their defaults".to_owned() } else { given.join(", ") },
     ));
-    postgres::check(settings, &mut checks).await;
-    kafka::check(settings, &mut checks).await;
+    checks.push(files::feed(settings.agents.feed_dir.as_deref()));
+    checks.push(files::tokens(settings.gateway.tokens_file.as_deref()).await);
+    let work_types = postgres::check(settings, &mut checks).await;
+    kafka::check(settings, &work_types, &mut checks).await;
     if as_json {
         output::line(serde_json::to_string_pretty(&checks)?)?;
     } else {

@@ -13,6 +13,7 @@ use crate::cli::StatusOptions;
 use crate::database;
 use crate::exit::Outcome;
 use crate::output;
+use crate::parts;
 use crate::table::{age, first_line, or_dash, table};
 
 /// A row of `lifestream.pipeline_status`.
@@ -32,14 +33,19 @@ struct Stage {
 
 /// A row of `lifestream.circuits`: one that is not closed.
 #[derive(Debug, Clone, Serialize)]
-struct Circuit {
+pub struct Circuit {
+    /// Whose.
     #[serde(skip)]
-    consumer_group: String,
-    lane: String,
-    state: String,
+    pub consumer_group: String,
+    /// The host or API.
+    pub lane: String,
+    /// `slow`, `paused` or `probing`.
+    pub state: String,
     failures: i32,
-    until: Option<Timestamp>,
-    last_error: Option<String>,
+    /// Paused: when it is tried again.
+    pub until: Option<Timestamp>,
+    /// Why.
+    pub last_error: Option<String>,
 }
 
 /// Shows it, once or again and again.
@@ -66,9 +72,9 @@ async fn read(client: &Client) -> Result<Vec<Stage>, tokio_postgres::Error> {
             "SELECT stage, consumer_group, backlog::bigint, extract(epoch FROM oldest_age)::double precision, rate::double precision, \
                  parked::bigint, last_error, updated_at \
              FROM lifestream.pipeline_status \
-             ORDER BY coalesce(array_position(ARRAY['bridge', 'materializer', 'router', 'fetcher', 'enricher', 'publisher'], stage), \
+             ORDER BY coalesce(array_position($1::text[], stage), \
                                CASE stage WHEN 'retries' THEN 101 WHEN 'dead_letters' THEN 102 ELSE 100 END), stage, consumer_group",
-            &[],
+            &[&parts::stages()],
         )
         .await?;
     let circuits = circuits(client).await?;
@@ -90,7 +96,11 @@ async fn read(client: &Client) -> Result<Vec<Stage>, tokio_postgres::Error> {
         .collect()
 }
 
-async fn circuits(client: &Client) -> Result<Vec<Circuit>, tokio_postgres::Error> {
+/// Every circuit that is not closed.
+///
+/// # Errors
+/// As the database has it.
+pub async fn circuits(client: &Client) -> Result<Vec<Circuit>, tokio_postgres::Error> {
     let rows = client
         .query(
             "SELECT consumer_group, lane, state, failures, until, last_error FROM lifestream.circuits ORDER BY consumer_group, lane",

@@ -1,9 +1,7 @@
 //! All parts in one process.
 
 use anyhow::Context;
-use lifestream_agents::enricher::Enricher;
-use lifestream_agents::fetcher::Fetcher;
-use lifestream_agents::publisher::Publisher;
+use clap::ValueEnum;
 use lifestream_agents::{materializer, router, runner};
 use lifestream_envelope::Until;
 use lifestream_envelope::postgres;
@@ -11,6 +9,7 @@ use lifestream_envelope::settings::Settings;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::cli::AgentName;
 use crate::exit::Outcome;
 
 /// A part that `up` runs.
@@ -22,59 +21,71 @@ pub enum Part {
     Materializer,
     /// Events to work.
     Router,
-    /// Links to text.
-    Fetcher,
-    /// Text to tags and summary.
-    Enricher,
-    /// Links to a feed.
-    Publisher,
+    /// Work to events.
+    Agent(AgentName),
     /// HTTP to events.
     Gateway,
 }
 
 impl Part {
-    fn name(self) -> &'static str {
+    /// All, in the order in which an event comes by.
+    fn all() -> Vec<Self> {
+        let agents = AgentName::value_variants().iter().copied().map(Self::Agent);
+        [Self::Bridge, Self::Materializer, Self::Router].into_iter().chain(agents).chain([Self::Gateway]).collect()
+    }
+
+    fn name(self) -> String {
         match self {
-            Self::Bridge => "bridge",
-            Self::Materializer => "materializer",
-            Self::Router => "router",
-            Self::Fetcher => "fetcher",
-            Self::Enricher => "enricher",
-            Self::Publisher => "publisher",
-            Self::Gateway => "gateway",
+            Self::Bridge => "bridge".to_owned(),
+            Self::Materializer => "materializer".to_owned(),
+            Self::Router => "router".to_owned(),
+            Self::Agent(agent) => agent.name(),
+            Self::Gateway => "gateway".to_owned(),
+        }
+    }
+
+    /// The setting without which it cannot run, and what that says.
+    fn lacks(self, settings: &Settings) -> Option<&'static str> {
+        match self {
+            Self::Agent(AgentName::Publisher) if settings.agents.feed_dir.is_none() => {
+                Some("LIFESTREAM_FEED_DIR, the folder that it writes the feed to")
+            }
+            Self::Gateway if settings.gateway.tokens_file.is_none() => {
+                Some("LIFESTREAM_GATEWAY_TOKENS_FILE, which says who may send")
+            }
+            _ => None,
         }
     }
 
     async fn run(self, settings: &Settings, shutdown: CancellationToken, until: Until) -> anyhow::Result<()> {
-        let own = runner::Options::default();
         match self {
             Self::Bridge => lifestream_bridge::run(settings, shutdown, until).await?,
             Self::Materializer => {
                 materializer::run(settings, materializer::Options::default(), shutdown, until).await?;
             }
             Self::Router => router::run(settings, router::Options::default(), shutdown, until).await?,
-            Self::Fetcher => runner::run(settings, Fetcher::new(settings)?, own, shutdown, until).await?,
-            Self::Enricher => runner::run(settings, Enricher::new(settings)?, own, shutdown, until).await?,
-            Self::Publisher => runner::run(settings, Publisher::new(settings)?, own, shutdown, until).await?,
+            Self::Agent(agent) => super::work(agent, settings, runner::Options::default(), shutdown, until).await?,
             Self::Gateway => lifestream_gateway::run(settings, shutdown).await?,
         }
         Ok(())
     }
 }
 
+/// The stages of `lifestream.pipeline_status` that parts report, in the order in which an event comes by.
+pub fn stages() -> Vec<String> {
+    Part::all().into_iter().filter(|part| *part != Part::Gateway).map(Part::name).collect()
+}
+
 /// The parts that can run with these settings, in the order in which an event comes by. What is left out is said.
 pub fn parts(settings: &Settings) -> Vec<Part> {
-    let mut parts = vec![Part::Bridge, Part::Materializer, Part::Router, Part::Fetcher, Part::Enricher];
-    if settings.agents.feed_dir.is_some() {
-        parts.push(Part::Publisher);
-    } else {
-        tracing::info!("no publisher: LIFESTREAM_FEED_DIR, the folder that it writes the feed to, is not set");
-    }
-    if settings.gateway.tokens_file.is_some() {
-        parts.push(Part::Gateway);
-    } else {
-        tracing::info!("no gateway: LIFESTREAM_GATEWAY_TOKENS_FILE, which says who may send, is not set");
-    }
+    let mut parts = Part::all();
+    parts.retain(|part| {
+        let lacks = part.lacks(settings);
+        if let Some(setting) = lacks {
+            tracing::info!("no {}: {setting}, is not set", part.name());
+        }
+        lacks.is_none()
+    });
     parts
 }
 

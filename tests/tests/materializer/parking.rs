@@ -130,23 +130,43 @@ async fn a_release_is_never_overtaken_by_a_running_member() {
     assert_eq!(bench.count("lifestream.parked"), 0);
 }
 
+fn of_tenant(tenant: &str, mut made: Made) -> Made {
+    let text = String::from_utf8(made.value.unwrap()).unwrap();
+    made.value = Some(text.replace("\"tenant_id\":\"\"", &format!("\"tenant_id\":\"{tenant}\"")).into_bytes());
+    made
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn another_tenants_event_parks() {
+async fn another_tenants_event_parks_and_holds_up_nobody_else() {
     let bench = Bench::new("mat_tenant").await;
-    let of = |seq: i64, tenant: &str, event_type: &str, payload: &str| {
-        let mut made = event(seq, event_type, "link:shared", payload);
-        let text = String::from_utf8(made.value.unwrap()).unwrap();
-        made.value = Some(text.replace("\"tenant_id\":\"\"", &format!("\"tenant_id\":\"{tenant}\"")).into_bytes());
-        made
-    };
+    let content = r#"{"text_content":"text","fetch_error":null}"#;
     bench.produce(&[
-        of(1, "a", "link.added", r#"{"url":"https://example.org/"}"#),
-        of(2, "b", "content.fetched", r#"{"text_content":"theirs","fetch_error":null}"#),
+        of_tenant("a", event(1, "link.added", "link:shared", r#"{"url":"https://example.org/"}"#)),
+        of_tenant("a", event(2, "temp.reading_recorded", "kitchen", r#"{"value":20}"#)),
+        // Refused for its tenant; for its payload, before anybody looks at the tenant; of a subject that nobody claims.
+        of_tenant("b", event(3, "content.fetched", "link:shared", content)),
+        of_tenant("b", event(4, "temp.reading_recorded", "kitchen", r#"{"value":"warm"}"#)),
+        of_tenant("b", event(5, "note.created", "link:shared", "{}")),
+        of_tenant("a", event(6, "content.fetched", "link:shared", content)),
+        of_tenant("a", event(7, "temp.reading_recorded", "kitchen", r#"{"value":21}"#)),
     ]);
     bench.settle().await;
-    assert_eq!(bench.psql("SELECT tenant_id, status FROM lifestream.links"), "a|added");
-    assert_eq!(bench.count("lifestream.link_content"), 0);
-    assert!(bench.psql("SELECT error FROM lifestream.parked").contains("belongs to tenant \"a\""));
+    assert_eq!(bench.psql("SELECT tenant_id, status FROM lifestream.links"), "a|fetched");
+    assert_eq!(bench.psql("SELECT tenant_id, text_seq FROM lifestream.link_content"), "a|6");
+    assert_eq!(bench.psql("SELECT tenant_id, value FROM lifestream.temperature_latest"), "a|21");
+    let parked = "SELECT string_agg(seq || tenant_id || CASE WHEN behind IS NULL THEN '' ELSE '+' END, ' ' ORDER BY seq) FROM lifestream.parked";
+    assert_eq!(bench.psql(parked), "3b 4b 5b+", "the other tenant's own order is kept");
+    let error = bench.psql("SELECT error FROM lifestream.parked WHERE seq = 3");
+    assert!(error.contains("belongs to tenant \"a\""), "{error}");
+
+    // A new member knows who waits, and who does not.
+    bench.produce(&[
+        of_tenant("a", event(8, "temp.reading_recorded", "kitchen", r#"{"value":22}"#)),
+        of_tenant("b", event(9, "note.created", "link:shared", "{}")),
+    ]);
+    bench.settle().await;
+    assert_eq!(bench.psql("SELECT value FROM lifestream.temperature_latest"), "22");
+    assert_eq!(bench.psql(parked), "3b 4b 5b+ 9b+");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use lifestream_agents::router;
 use lifestream_envelope::postgres::{self, Session};
 use lifestream_envelope::settings::Settings;
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
-use super::Check;
+use super::{Check, work};
 use crate::database::describe;
 use crate::table::age;
 
@@ -16,10 +17,11 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// A transaction open for longer than this keeps vacuum from its work.
 const OLD_SECONDS: f64 = 300.0;
 
-type Found = Result<Vec<Check>, tokio_postgres::Error>;
+/// What a check found.
+pub type Found = Result<Vec<Check>, tokio_postgres::Error>;
 
-/// Reachable, the extension in order, the bridge alive, nothing in the way.
-pub async fn check(settings: &Settings, checks: &mut Vec<Check>) {
+/// Reachable, the extension in order, the bridge alive, nothing in the way. Gives the work types that routes name.
+pub async fn check(settings: &Settings, checks: &mut Vec<Check>) -> Vec<String> {
     let session = match postgres::connect(&settings.postgres, "doctor").await {
         Ok(session) => session,
         Err(error) => {
@@ -28,7 +30,7 @@ pub async fn check(settings: &Settings, checks: &mut Vec<Check>) {
                 error.to_string(),
                 "set DATABASE_URL, and try it with `psql \"$DATABASE_URL\"`",
             ));
-            return;
+            return Vec::new();
         }
     };
     let client = &session.client;
@@ -37,10 +39,13 @@ pub async fn check(settings: &Settings, checks: &mut Vec<Check>) {
             let there = found.iter().all(|check| check.verdict != super::Verdict::Wrong);
             checks.extend(found);
             if !there {
-                return;
+                return Vec::new();
             }
         }
-        Err(error) => return checks.push(Check::wrong("PostgreSQL", describe(&error), "see the server's log")),
+        Err(error) => {
+            checks.push(Check::wrong("PostgreSQL", describe(&error), "see the server's log"));
+            return Vec::new();
+        }
     }
     for (name, found) in [
         ("privileges", privileges(client).await),
@@ -48,6 +53,10 @@ pub async fn check(settings: &Settings, checks: &mut Vec<Check>) {
         ("wake-up", wake_up(client).await),
         ("bridge", bridge(client).await),
         ("open transactions", transactions(client).await),
+        ("circuits", work::circuits(client).await),
+        ("retries", work::retries(client).await),
+        ("dead letters", work::dead_letters(client).await),
+        ("parked", work::parked(client).await),
     ] {
         match found {
             Ok(found) => checks.extend(found),
@@ -61,7 +70,18 @@ pub async fn check(settings: &Settings, checks: &mut Vec<Check>) {
             Err(error) => checks.push(Check::wrong(name, describe(&error), "see the server's log")),
         }
     }
+    let routes = match router::registered(client).await {
+        Ok(routes) => {
+            checks.extend(work::routes(&routes));
+            routes.into_iter().map(|route| route.work_type).collect()
+        }
+        Err(error) => {
+            checks.push(Check::wrong("routes", error.to_string(), "run doctor as a member of lifestream_admin"));
+            Vec::new()
+        }
+    };
     checks.push(notifications(settings, session).await);
+    routes
 }
 
 async fn extension(client: &Client) -> Found {

@@ -1,0 +1,44 @@
+//! The command line of `init`, `reset`, `status` and what only prints.
+
+use clap::Args;
+
+/// Options of `init`.
+#[derive(Debug, Args)]
+pub struct InitOptions {
+    /// Change nothing; exit code 3 if a topic is missing or differs
+    #[arg(long)]
+    pub check: bool,
+    /// Setting KAFKA_REPLICATION_FACTOR
+    #[arg(long, value_name = "N")]
+    pub replication_factor: Option<String>,
+}
+
+/// Options of `reset`.
+#[derive(Debug, Args)]
+pub struct ResetOptions {
+    /// Delete the topics as well, with everything in them
+    #[arg(long)]
+    pub topics: bool,
+    /// Do not ask
+    #[arg(long, short)]
+    pub yes: bool,
+}
+
+/// Options of `status`.
+#[derive(Debug, Args)]
+pub struct StatusOptions {
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Show it again every so many seconds
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub watch: Option<u64>,
+}
+
+/// Options of commands that only print.
+#[derive(Debug, Args)]
+pub struct Json {
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+}
