@@ -5,6 +5,7 @@ mod bridge;
 mod kafka;
 mod load;
 mod nothing;
+mod parked;
 mod postgres;
 
 use std::collections::HashSet;

@@ -115,7 +115,7 @@ pub async fn parked(client: &Client) -> Found {
         Some(error) => Check::note(
             NAME,
             format!("{count} events are set aside; the last refusal: {}", first_line(&error)),
-            "SELECT stage, event_type, subject_id, error FROM lifestream.parked WHERE behind IS NULL",
+            "`lifestream parked list` shows them, and `lifestream parked retry` has them tried again, or `discard` puts them away",
         ),
         None => Check::ok(NAME, "no event is set aside"),
     }])

@@ -1,12 +1,11 @@
 //! What Kafka refuses waits, parked, for a person's decision; the bridge carries it out.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 use std::sync::OnceLock;
-use std::time::Duration;
 
 use lifestream_tests::{Kafka, KafkaOptions, Pipeline, Postgres, eventually};
 
-const SOON: Duration = Duration::from_secs(60);
+use crate::{SOON, assert_arrived_in_order, unpublished};
+
 const RETRY: &str = "SELECT lifestream.retry_parked(id) FROM lifestream.parked WHERE behind IS NULL";
 
 /// A pipeline on a broker that takes no record over 100 kB, which is less than the extension lets through.
@@ -62,8 +61,31 @@ fn parked(pipeline: &Pipeline<'_>) -> String {
     )
 }
 
-fn unpublished(pipeline: &Pipeline<'_>) -> String {
+fn unpublished_numbers(pipeline: &Pipeline<'_>) -> String {
     pipeline.database.psql("SELECT coalesce(string_agg(payload->>'n', ' ' ORDER BY seq), '') FROM lifestream.events WHERE NOT published_to_kafka")
+}
+
+#[test]
+fn what_kafka_refuses_is_parked_with_its_subject_and_the_others_go_on() {
+    let pipeline = pipeline("refused");
+    let bridge = pipeline.spawn(&["bridge"]);
+    pipeline.database.psql(
+        "SELECT lifestream.emit_event('test.done', 'test', CASE WHEN i % 10 = 5 THEN 'large' ELSE 'small-' || i % 3 END, \
+             jsonb_build_object('text', CASE WHEN i = 25 THEN (SELECT string_agg(md5(n::text), '') FROM generate_series(1, 10000) n) END)) \
+         FROM generate_series(1, 100) i",
+    );
+    eventually(SOON, "all but the subject of the large one is published", || unpublished(&pipeline.database) == 8);
+    assert_eq!(
+        pipeline.database.psql("SELECT string_agg(seq::text || (behind IS NOT NULL)::text, ' ' ORDER BY seq) FROM lifestream.parked WHERE stage = 'bridge'"),
+        "25false 35true 45true 55true 65true 75true 85true 95true"
+    );
+    assert_arrived_in_order(&pipeline, 92);
+    // A restart forgets nothing of it.
+    assert_eq!(bridge.terminate().code(), Some(0));
+    pipeline.database.psql("SELECT lifestream.emit_event('test.done', 'test', 'large', '{}'), lifestream.emit_event('test.done', 'test', 'small-0', '{}')");
+    pipeline.run(&["bridge", "--until-idle"]);
+    assert_eq!(unpublished(&pipeline.database), 9);
+    assert_arrived_in_order(&pipeline, 93);
 }
 
 #[test]
@@ -79,10 +101,10 @@ fn retried_it_goes_out_with_what_waits_behind_it_in_order_once_the_topic_takes_i
     // The broker takes up a changed limit when it comes to it: tried until it is let through.
     eventually(SOON, "all of it is published", || {
         pipeline.database.psql(RETRY);
-        unpublished(&pipeline).is_empty() && parked(&pipeline).is_empty()
+        unpublished_numbers(&pipeline).is_empty() && parked(&pipeline).is_empty()
     });
     emit(&pipeline, 7, 9, "");
-    eventually(SOON, "later ones follow", || unpublished(&pipeline).is_empty());
+    eventually(SOON, "later ones follow", || unpublished_numbers(&pipeline).is_empty());
     assert_eq!(arrived(&pipeline), "1 2 3 4 5 6 7 8 9");
     assert_eq!(bridge.terminate().code(), Some(0));
 }
@@ -102,7 +124,7 @@ fn discarded_it_stays_away_and_the_next_refused_becomes_the_first() {
     emit(&pipeline, 8, 8, "");
     pipeline.run(&["bridge", "--until-idle"]);
     assert_eq!((arrived(&pipeline).as_str(), parked(&pipeline).as_str()), ("1 3 4 6 7 8", ""));
-    assert_eq!(unpublished(&pipeline), "2 5");
+    assert_eq!(unpublished_numbers(&pipeline), "2 5");
     assert_eq!(pipeline.database.psql("SELECT count(*) FROM lifestream.discarded WHERE stage = 'bridge'"), "2");
 }
 
@@ -121,5 +143,5 @@ fn killed_again_and_again_while_a_long_queue_is_let_go_it_sends_nothing_twice() 
     pipeline.run(&["bridge", "--until-idle"]);
     let all: Vec<_> = (2..=1_500).map(|n: i64| n.to_string()).collect();
     assert_eq!(arrived(&pipeline), all.join(" "));
-    assert_eq!((unpublished(&pipeline).as_str(), parked(&pipeline).as_str()), ("1", ""));
+    assert_eq!((unpublished_numbers(&pipeline).as_str(), parked(&pipeline).as_str()), ("1", ""));
 }
