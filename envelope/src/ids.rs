@@ -18,9 +18,17 @@ pub fn result_id(group: &str, work_id: Uuid) -> Uuid {
     derive(&format!("result|{group}|{work_id}"))
 }
 
-/// The id of the `work.dead_lettered` that ends a work message: UUIDv5 of `dead|<work id>`.
-pub fn dead_letter_id(work_id: Uuid) -> Uuid {
-    derive(&format!("dead|{work_id}"))
+/// The id of the `work.dead_lettered` that ends a work message: UUIDv5 of `dead|<group>|<work id>`.
+///
+/// `group` is whoever gives it up: a consumer group without prefix, or `router`.
+pub fn dead_letter_id(group: &str, work_id: Uuid) -> Uuid {
+    derive(&format!("dead|{group}|{work_id}"))
+}
+
+/// The id of the `work.dead_lettered` for an event that should hold work and holds none that could be done (`work.failed`,
+/// `work.retry_requested`, or a dead letter that was refused): UUIDv5 of `dead|<event id>`.
+pub fn unreadable_id(event_id: Uuid) -> Uuid {
+    derive(&format!("dead|{event_id}"))
 }
 
 /// The id of the `work.dead_lettered` for a record that is no work message: UUIDv5 of
@@ -60,6 +68,8 @@ mod tests {
         let work = work_id(event, "fetch_link", 1);
         assert_eq!(work.to_string(), "9fca171a-e83a-5f57-82d9-e188accc5673");
         assert_eq!(result_id("fetcher-agent-v2", work).to_string(), "7417dde9-3625-5c08-b99e-714161524482");
+        assert_eq!(dead_letter_id("fetcher-agent-v2", work).to_string(), "e2adb3d5-1fc4-5cd1-b75c-c9c50e4196f1");
+        assert_eq!(unreadable_id(event).to_string(), "66fbbedb-30b6-541c-a818-1aad91c09b7b");
         assert_eq!(import_id("link:ab").to_string(), "7c4503dd-18f4-5dc1-a7ca-9d68f63b6930");
         assert_eq!(gateway_id("phone", "a|1", 0).to_string(), "05934d91-75e1-5327-b8ea-928c6e09eacb");
     }

@@ -40,7 +40,6 @@ BEGIN
     VALUES (add_route.event_type, add_route.work_type, guard_name, map_name, add_route.max_attempts, add_route.backoff)
     ON CONFLICT ON CONSTRAINT routes_pkey DO UPDATE SET
         guard = excluded.guard, payload_map = excluded.payload_map, max_attempts = excluded.max_attempts, backoff = excluded.backoff;
-    PERFORM pg_notify('lifestream_routes', '');
 END $$;
 COMMENT ON FUNCTION lifestream.add_route(text, text, regproc, regproc, integer, interval) IS
     'Makes work of every event of a type that the router reads from now on; a route of that name is replaced';

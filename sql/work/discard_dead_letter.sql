@@ -4,7 +4,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     letter lifestream.dead_letters := lifestream.undecided_dead_letter(id, 'discarded');
 BEGIN
-    RETURN lifestream.decide_dead_letter(letter, 'work.discarded', 'discard',
+    RETURN lifestream.decide_dead_letter(letter, 'work.discarded',
         jsonb_build_object('dead_letter_id', letter.id, 'reason', reason));
 END $$;
 COMMENT ON FUNCTION lifestream.discard_dead_letter(uuid, text) IS 'Puts a dead letter away for good; gives the id of work.discarded';

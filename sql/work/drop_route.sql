@@ -8,6 +8,5 @@ BEGIN
             USING ERRCODE = 'undefined_object', HINT = 'SELECT event_type, work_type FROM lifestream.routes;';
     END IF;
     INSERT INTO lifestream.dropped_routes VALUES (drop_route.event_type, drop_route.work_type) ON CONFLICT DO NOTHING;
-    PERFORM pg_notify('lifestream_routes', '');
 END $$;
 COMMENT ON FUNCTION lifestream.drop_route(text, text) IS 'Unregisters a route; a built-in one stays away over dump and restore';

@@ -5,7 +5,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     letter lifestream.dead_letters;
     other text := CASE decision WHEN 'retried' THEN 'discarded' ELSE 'retried' END;
-    other_id uuid := lifestream.derived_id(CASE decision WHEN 'retried' THEN 'discard|' ELSE 'retry|' END || id);
+    other_type text := CASE decision WHEN 'retried' THEN 'work.discarded' ELSE 'work.retry_requested' END;
     decided timestamptz;
 BEGIN
     IF id IS NULL THEN
@@ -17,7 +17,8 @@ BEGIN
         RAISE EXCEPTION 'no dead letter %', id
             USING ERRCODE = 'no_data_found', HINT = 'SELECT id, subject_id, error FROM lifestream.dead_letters WHERE status = ''open'';';
     END IF;
-    SELECT e.occurred_at INTO decided FROM lifestream.events e WHERE e.id = other_id;
+    SELECT e.occurred_at INTO decided FROM lifestream.events e
+    WHERE e.id = lifestream.derived_id('decision|' || undecided_dead_letter.id) AND e.event_type = other_type;
     IF FOUND OR letter.status = other THEN
         RAISE EXCEPTION 'dead letter % was % at %', id, other, coalesce(decided, letter.decided_at)
             USING ERRCODE = 'object_not_in_prerequisite_state';

@@ -105,7 +105,8 @@ fn state(pipeline: &Pipeline<'_>) -> String {
         query("SELECT subject_id, summary, topic, model FROM lifestream.link_metadata ORDER BY 1"),
         query("SELECT subject_id, tag, origin FROM lifestream.tags ORDER BY 1, 2, 3"),
         query("SELECT subject_id, status, url FROM lifestream.publish_state ORDER BY 1"),
-        query("SELECT subject_id, work_type, status FROM lifestream.dead_letters ORDER BY 1, 2"),
+        // Each version of an agent writes its own about the same work.
+        query("SELECT DISTINCT subject_id, work_type, status FROM lifestream.dead_letters ORDER BY 1, 2"),
     ]
     .join("\n")
 }

@@ -1,16 +1,21 @@
 //! Asking the guards and maps of a batch, set-based, so that one that raises fails its own question only.
 
+use std::collections::HashSet;
+
+use lifestream_envelope::backoff;
 use serde_json::value::RawValue;
+use tokio_postgres::error::{DbError, Severity};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::plan::{Plan, Route};
 use crate::AgentError;
 use crate::materializer::{Fault, describe, fault_of};
 
-/// How often a lone question with a doubtful error is asked before its work is a dead letter.
-const DOUBTFUL_TRIES: u32 = 3;
+/// How often a lone question is asked, with a growing wait, when its error may pass, before its work is a dead letter.
+const TRIES: u32 = 3;
 
 /// What a route says about an event.
 #[derive(Debug)]
@@ -41,6 +46,8 @@ pub struct ById<'a> {
     pub event_id: Uuid,
     /// Whether the payload is asked for, which is the event's own where the route has no map.
     pub payload: bool,
+    /// Whether the guard is asked: without it, the work needs doing.
+    pub guarded: bool,
 }
 
 /// What is asked in one statement.
@@ -67,6 +74,13 @@ impl Questions<'_> {
         order
     }
 
+    fn work_type<'p>(&'p self, plan: &'p Plan, place: usize) -> &'p str {
+        match self {
+            Self::Values(list) => plan.routes.get(list[place].route).map_or("", |route| &route.work_type),
+            Self::Ids(list) => list[place].work_type,
+        }
+    }
+
     fn wants_payload(&self, plan: &Plan, place: usize) -> bool {
         match self {
             Self::Values(list) => plan.routes.get(list[place].route).is_some_and(Route::maps),
@@ -89,8 +103,9 @@ impl Questions<'_> {
                 let event_types: Vec<&str> = plan.routes.iter().map(|route| route.event_type.as_str()).collect();
                 let work_types: Vec<&str> = plan.routes.iter().map(|route| route.work_type.as_str()).collect();
                 let routes: Vec<i32> = (0..plan.routes.len()).map(number).collect();
-                let parameters: [&(dyn ToSql + Sync); 7] =
-                    [&numbers, &wanted, &ids, &payloads, &event_types, &work_types, &routes];
+                let guarded: Vec<bool> = places.iter().map(|place| list[*place].guarded).collect();
+                let parameters: [&(dyn ToSql + Sync); 8] =
+                    [&numbers, &wanted, &ids, &payloads, &event_types, &work_types, &routes, &guarded];
                 client.query(&plan.by_id, &parameters).await
             }
         }
@@ -100,26 +115,43 @@ impl Questions<'_> {
 /// Asks about records; gives the answers in their order.
 ///
 /// # Errors
-/// What is not a question's own fault: nothing was decided.
-pub async fn by_value(client: &Client, plan: &Plan, questions: &[ByValue<'_>]) -> Result<Vec<Answer>, AgentError> {
-    halving(client, plan, &Questions::Values(questions)).await
+/// What is not a question's own fault, or was one when told to stop: nothing was decided.
+pub async fn by_value(
+    client: &Client,
+    plan: &Plan,
+    questions: &[ByValue<'_>],
+    shutdown: &CancellationToken,
+) -> Result<Vec<Answer>, AgentError> {
+    halving(client, plan, &Questions::Values(questions), shutdown).await
 }
 
 /// Asks about events that are named by their ids; gives the answers in their order.
 ///
 /// # Errors
 /// As [`by_value`].
-pub async fn by_id(client: &Client, plan: &Plan, questions: &[ById<'_>]) -> Result<Vec<Answer>, AgentError> {
-    halving(client, plan, &Questions::Ids(questions)).await
+pub async fn by_id(
+    client: &Client,
+    plan: &Plan,
+    questions: &[ById<'_>],
+    shutdown: &CancellationToken,
+) -> Result<Vec<Answer>, AgentError> {
+    halving(client, plan, &Questions::Ids(questions), shutdown).await
 }
 
 /// Asks all at once; when that fails, halves until the question that fails is alone.
-async fn halving(client: &Client, plan: &Plan, questions: &Questions<'_>) -> Result<Vec<Answer>, AgentError> {
+async fn halving(
+    client: &Client,
+    plan: &Plan,
+    questions: &Questions<'_>,
+    shutdown: &CancellationToken,
+) -> Result<Vec<Answer>, AgentError> {
     let order = questions.order();
     let mut answers: Vec<Answer> = order.iter().map(|_| Answer::Unknown).collect();
     // Ranges still to ask, the next one last.
     let mut ranges = if order.is_empty() { Vec::new() } else { vec![(0, order.len())] };
-    let mut tries = 0;
+    let (mut tries, mut waits) = (0, backoff::forever());
+    // What did not pass is waited for once, not for each event of the batch.
+    let mut lasting: HashSet<(&str, String)> = HashSet::new();
     while let Some((from, to)) = ranges.pop() {
         let error = match questions.ask(client, plan, &order[from..to]).await {
             Ok(rows) => {
@@ -131,26 +163,48 @@ async fn halving(client: &Client, plan: &Plan, questions: &Questions<'_>) -> Res
             }
             Err(error) => error,
         };
-        match (fault_of(error.code()), to - from) {
-            (Fault::Event | Fault::Doubtful, 2..) => {
-                let middle = from + (to - from) / 2;
-                ranges.push((middle, to));
-                ranges.push((from, middle));
-            }
-            (Fault::Doubtful, 1) if tries + 1 < DOUBTFUL_TRIES => {
-                tries += 1;
-                ranges.push((from, to));
-            }
-            // A function has gone or changed meanwhile: the routes are to be read again.
-            (Fault::Event | Fault::Doubtful, 1) if plan.is_overtaken(client).await? => return Err(error.into()),
-            (Fault::Event | Fault::Doubtful, 1) => {
-                answers[order[from]] = Answer::Broken(describe(&error));
-                tries = 0;
-            }
-            _ => return Err(error.into()),
+        if !is_of_question(client, &error) || shutdown.is_cancelled() {
+            return Err(error.into());
         }
+        if to - from > 1 {
+            let middle = from + (to - from) / 2;
+            ranges.push((middle, to));
+            ranges.push((from, middle));
+            continue;
+        }
+        let code = error.code().map(|code| code.code().to_owned()).unwrap_or_default();
+        let trouble = (questions.work_type(plan, order[from]), code);
+        let may_pass = fault_of(error.code()) != Fault::Event && !lasting.contains(&trouble);
+        if may_pass && tries + 1 < TRIES {
+            if tries == 0 {
+                waits = backoff::forever();
+            }
+            tries += 1;
+            ranges.push((from, to));
+            tokio::select! {
+                () = tokio::time::sleep(waits.next().unwrap_or_default()) => {}
+                () = shutdown.cancelled() => return Err(error.into()),
+            }
+            continue;
+        }
+        // A function has gone or changed meanwhile: the routes are to be read again.
+        if plan.is_overtaken(client).await? {
+            return Err(error.into());
+        }
+        answers[order[from]] = Answer::Broken(describe(&error));
+        if may_pass {
+            lasting.insert(trouble);
+        }
+        tries = 0;
     }
     Ok(answers)
+}
+
+/// Whether the server has answered and goes on, on this connection: whatever the error is called, as a guard may raise any,
+/// it is then about what was asked. A shutdown or a crash ends the session.
+fn is_of_question(client: &Client, error: &tokio_postgres::Error) -> bool {
+    let severity = error.as_db_error().and_then(DbError::parsed_severity);
+    severity == Some(Severity::Error) && !client.is_closed()
 }
 
 fn take(row: &Row, answers: &mut [Answer], wants_payload: impl Fn(usize) -> bool) -> Result<(), AgentError> {

@@ -13,9 +13,9 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::ask::{Answer, ByValue};
-use super::letters::DEAD_LETTERED;
+use super::letters::{DEAD_LETTERED, DeadLetter};
 use super::plan::Plan;
-use super::retry::{self, DeadLetter, Next};
+use super::retry::{self, Next, Retry};
 
 /// Events after which the tags of links may be others.
 const CONCERN_TAGS: [&str; 5] = ["link.added", "link.removed", "enrichment.completed", "tag.merged", "tag.dropped"];
@@ -41,9 +41,9 @@ pub struct Outcome {
     pub work: Vec<(Work, Uuid)>,
     /// Events `work.dead_lettered`, for their topic.
     pub letters: Vec<Event>,
-    /// Attempts that come later, each with the event that says why.
-    pub retries: Vec<(Work, Uuid)>,
-    /// Work to give up.
+    /// Attempts that come later.
+    pub retries: Vec<Retry>,
+    /// What to give up.
     pub dead: Vec<DeadLetter>,
 }
 
@@ -126,19 +126,19 @@ impl Outcome {
     fn follow(&mut self, event: Event, settings: &RetrySettings, backoff: impl Fn(&str) -> Option<Duration>) {
         let followed = match event.event_type.as_str() {
             FAILED => retry::of_failure(&event, settings, backoff).map(|next| match next {
-                Next::Retry(work) => self.retries.push((*work, event.id)),
+                Next::Retry(retry) => self.retries.push(*retry),
                 Next::GiveUp(letter) => self.dead.push(*letter),
             }),
             // Its guard is asked again, and a payload that was left out put in, as of any work that waited.
-            RETRY_REQUESTED => retry::of_request(&event).map(|work| self.retries.push((work, event.id))),
+            RETRY_REQUESTED => retry::of_request(&event).map(|retry| self.retries.push(retry)),
             DEAD_LETTERED => {
                 self.letters.push(event);
                 return;
             }
             _ => return,
         };
-        if let Err(error) = followed {
-            tracing::warn!(id = %event.id, event_type = event.event_type, "nothing can be tried again: {error}");
+        if let Err(why) = followed {
+            self.dead.push(retry::of_nothing(&event, &why));
         }
     }
 }

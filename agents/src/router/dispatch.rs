@@ -16,30 +16,17 @@ use lifestream_envelope::{backoff, failpoint};
 use tokio::sync::Notify;
 use tokio_postgres::Client;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
+use super::answered;
 use super::ask::{self, Answer, ById};
 use super::handing::Handing;
-use super::letters;
-use super::retry::DeadLetter;
+use super::letters::{self, DeadLetter};
+use super::pending::{self, Key, Waiting};
 use super::worker::Asking;
 use crate::AgentError;
 
 /// How often rows are looked for: agents put work aside as well, and need not say so.
 const LOOK: Duration = Duration::from_millis(500);
-
-const DUE: &str = "\
-SELECT work_id, work_message::text, reason = 'retry' FROM lifestream.pending_retries
-WHERE not_before <= now() ORDER BY not_before LIMIT 500 FOR UPDATE SKIP LOCKED";
-
-/// A row that somebody else has written, and that is no work: looked at again only after a while.
-const SET_BACK: &str =
-    "UPDATE lifestream.pending_retries SET not_before = now() + interval '1 hour' WHERE work_id = ANY ($1)";
-
-const DELETE: &str = "DELETE FROM lifestream.pending_retries WHERE work_id = ANY ($1)";
-
-/// How many rows are due, whoever has them locked.
-pub const COUNT_DUE: &str = "SELECT count(*) FROM lifestream.pending_retries WHERE not_before <= now()";
 
 /// Sends what is due.
 pub struct Dispatcher {
@@ -52,23 +39,14 @@ pub struct Dispatcher {
     woken: Arc<Notify>,
 }
 
-/// A due row.
-struct Waiting {
-    id: Uuid,
-    message: String,
-    /// Whether it is another attempt. What an agent has put off is still the one that its guard has let through: asked
-    /// again, it would be refused to a new version of the agent's group, which does all work anew.
-    is_retry: bool,
-}
-
 /// What becomes of due rows.
 #[derive(Default)]
 struct Decided {
     send: Vec<Work>,
     dead: Vec<DeadLetter>,
     /// Rows that go, once the rest is safe.
-    gone: Vec<Uuid>,
-    set_back: Vec<Uuid>,
+    gone: Vec<Key>,
+    set_back: Vec<Key>,
 }
 
 impl Dispatcher {
@@ -82,7 +60,7 @@ impl Dispatcher {
         let mut outage = Outage::new("router: retries");
         let mut waits = backoff::forever();
         while !shutdown.is_cancelled() {
-            let wait = match self.round().await {
+            let wait = match self.round(&shutdown).await {
                 // There may be more.
                 Ok(sent) if sent > 0 => Duration::ZERO,
                 Ok(_) => {
@@ -105,12 +83,12 @@ impl Dispatcher {
     }
 
     /// Sends what is due now, some hundred at a time; gives how many rows that settled.
-    async fn round(&mut self) -> Result<usize, AgentError> {
+    async fn round(&mut self, shutdown: &CancellationToken) -> Result<usize, AgentError> {
         let rows = match self.rows.take() {
             Some(session) if !session.client.is_closed() => session,
             _ => postgres::connect(&self.postgres, "router").await?,
         };
-        let settled = self.settle(&rows.client).await;
+        let settled = self.settle(&rows.client, shutdown).await;
         // After an error the connection goes, and its locks with it.
         if settled.is_ok() {
             self.rows = Some(rows);
@@ -118,17 +96,9 @@ impl Dispatcher {
         settled
     }
 
-    async fn settle(&mut self, rows: &Client) -> Result<usize, AgentError> {
-        rows.batch_execute("BEGIN").await?;
-        let mut waiting = Vec::new();
-        for row in rows.query(DUE, &[]).await? {
-            waiting.push(Waiting { id: row.try_get(0)?, message: row.try_get(1)?, is_retry: row.try_get(2)? });
-        }
-        if waiting.is_empty() {
-            rows.batch_execute("COMMIT").await?;
-            return Ok(0);
-        }
-        let mut decided = self.decide(&waiting).await?;
+    async fn settle(&mut self, rows: &Client, shutdown: &CancellationToken) -> Result<usize, AgentError> {
+        let waiting = pending::take(rows).await?;
+        let mut decided = self.decide(&waiting, shutdown).await?;
         let mut messages = Vec::with_capacity(decided.send.len());
         for work in &decided.send {
             messages.push(self.handing.message(work).await?);
@@ -142,16 +112,16 @@ impl Dispatcher {
         if let Some(asking) = &self.asking {
             letters::emit(&asking.session.client, decided.dead).await?;
         }
-        rows.execute(DELETE, &[&decided.gone]).await?;
-        if !decided.set_back.is_empty() {
-            rows.execute(SET_BACK, &[&decided.set_back]).await?;
-        }
-        rows.batch_execute("COMMIT").await?;
+        pending::settle(rows, &decided.gone, &decided.set_back).await?;
         failpoint!("retry.deleted");
         Ok(waiting.len())
     }
 
-    async fn decide(&mut self, waiting: &[Waiting]) -> Result<Decided, AgentError> {
+    async fn decide(&mut self, waiting: &[Waiting], shutdown: &CancellationToken) -> Result<Decided, AgentError> {
+        let mut decided = Decided::default();
+        if waiting.is_empty() {
+            return Ok(decided);
+        }
         let asking = match self.asking.take() {
             Some(mut asking) if !asking.session.client.is_closed() => {
                 asking.refresh().await?;
@@ -160,33 +130,55 @@ impl Dispatcher {
             _ => Asking::open(&self.postgres).await?,
         };
         let asking = self.asking.insert(asking);
-        let mut decided = Decided::default();
+        let client = &asking.session.client;
         let mut works = Vec::new();
-        for Waiting { id, message, is_retry } in waiting {
+        for Waiting { key, message, is_retry } in waiting {
             match Work::parse(message.as_bytes()) {
-                Ok(work) if *is_retry || work.is_omitted() => works.push((*id, work)),
                 Ok(work) => {
-                    decided.gone.push(*id);
-                    decided.send.push(work);
+                    decided.gone.push(key.clone());
+                    if *is_retry || work.is_omitted() {
+                        works.push((key, work));
+                    } else {
+                        decided.send.push(work);
+                    }
                 }
                 Err(error) => {
-                    tracing::error!(work_id = %id, "a row of lifestream.pending_retries is no work: {error}");
-                    decided.set_back.push(*id);
+                    tracing::error!(work_id = %key.work_id, "a row of lifestream.pending_retries is no work: {error}");
+                    decided.set_back.push(key.clone());
                 }
             }
         }
-        let question =
-            |(_, work): &(Uuid, Work)| (work.work_type.clone(), work.triggered_by_event_id, work.is_omitted());
+        let wanted: Vec<_> = works.iter().map(|(key, work)| (key.group.as_str(), work)).collect();
+        let settled = answered::by_their_group(client, &wanted).await?;
+        let of_groups = wanted.iter().filter(|(group, _)| !group.is_empty());
+        let triggers: Vec<_> = of_groups.map(|(_, work)| work.triggered_by_event_id).collect();
+        let with_facts = answered::with_facts(client, &triggers).await?;
+        let mut place = 0..;
+        works.retain(|(key, _)| {
+            let is_settled = place.next().is_some_and(|place| settled.contains(&place));
+            if is_settled {
+                tracing::debug!(work_id = %key.work_id, group = key.group, "answered by its group already");
+            }
+            !is_settled
+        });
+        let question = |(key, work): &(&Key, Work)| {
+            let event_id = work.triggered_by_event_id;
+            // A no may only say that another group has done the work.
+            let guarded = key.group.is_empty() || !with_facts.contains(&event_id);
+            (work.work_type.clone(), event_id, work.is_omitted(), guarded)
+        };
         let asked: Vec<_> = works.iter().map(question).collect();
         let questions: Vec<_> = asked
             .iter()
-            .map(|(work_type, event_id, payload)| ById { work_type, event_id: *event_id, payload: *payload })
+            .map(|(work_type, event_id, payload, guarded)| {
+                let (event_id, payload, guarded) = (*event_id, *payload, *guarded);
+                ById { work_type, event_id, payload, guarded }
+            })
             .collect();
-        let answers = ask::by_id(&asking.session.client, &asking.plan, &questions).await?;
-        for ((id, mut work), answer) in works.into_iter().zip(answers) {
-            decided.gone.push(id);
+        let answers = ask::by_id(client, &asking.plan, &questions, shutdown).await?;
+        for ((key, mut work), answer) in works.into_iter().zip(answers) {
             match answer {
-                Answer::No => tracing::debug!(work_id = %id, "needs no retry any more"),
+                Answer::No => tracing::debug!(work_id = %key.work_id, "needs no retry any more"),
                 Answer::Broken(error) => decided.dead.push(given_up(work, error)),
                 // Nobody knows anything about it: absent state means yes.
                 Answer::Unknown if work.is_omitted() => {

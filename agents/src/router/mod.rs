@@ -6,6 +6,7 @@
 //! ([`plan`]) have guards and maps, asked set-based ([`ask`]). What is due of `pending_retries` is sent by the dispatcher
 //! ([`dispatch`]), and the catalog of tags is kept by the member that has partition 0 ([`tags`]).
 
+mod answered;
 mod ask;
 mod batch;
 mod dispatch;

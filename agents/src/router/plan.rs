@@ -37,7 +37,7 @@ fn called(column: &str, role: &str, returns: &str) -> String {
 }
 
 /// What changes whenever a route is added, changed or dropped: cheap enough to ask before every batch, so that an event
-/// emitted after `add_route` has returned is never routed without it, whenever the notification arrives.
+/// emitted after `add_route` has returned is never routed without it.
 const FINGERPRINT: &str = "\
 SELECT coalesce(sum(hashtextextended(r::text, 0))::text, '') FROM lifestream.routes r";
 
@@ -81,7 +81,7 @@ pub struct Plan {
     /// `$1` places, `$2` numbers of routes, `$3` values of records; gives place, the guard's answer, the map's payload.
     pub by_value: Statement,
     /// `$1` places, `$2` work types, `$3` ids of events, `$4` whether a payload is wanted; `$5`, `$6`, `$7` event type, work type and
-    /// number of each route; gives the same for the events that are there.
+    /// number of each route; `$8` whether the guard is asked; gives the same for the events that are there.
     pub by_id: Statement,
 }
 
@@ -186,21 +186,21 @@ fn statement(rows: &str, guards: &[(usize, &str)], maps: &[(usize, &str)], other
     };
     format!(
         "SELECT a.place, a.yes, CASE WHEN a.yes AND a.wanted THEN {map} END FROM (\
-         SELECT r.place, r.route, r.wanted, r.e, coalesce({guard}, true) AS yes FROM ({rows} OFFSET 0) AS r OFFSET 0) AS a",
+         SELECT r.place, r.route, r.wanted, r.e, CASE WHEN r.guarded THEN coalesce({guard}, true) ELSE true END AS yes FROM ({rows} OFFSET 0) AS r OFFSET 0) AS a",
         map = case(maps, "a", "::text", otherwise),
         guard = case(guards, "r", "", "true"),
     )
 }
 
 fn by_value(guards: &[(usize, &str)], maps: &[(usize, &str)]) -> String {
-    let rows = "SELECT t.place, t.route, true AS wanted, jsonb_populate_record(NULL::lifestream.events, t.value::jsonb) AS e \
+    let rows = "SELECT t.place, t.route, true AS wanted, true AS guarded, jsonb_populate_record(NULL::lifestream.events, t.value::jsonb) AS e \
                 FROM unnest($1::int4[], $2::int4[], $3::text[]) AS t (place, route, value)";
     statement(rows, guards, maps, "NULL::text")
 }
 
 fn by_id(guards: &[(usize, &str)], maps: &[(usize, &str)]) -> String {
-    let rows = "SELECT t.place, n.route, t.wanted, e \
-                FROM unnest($1::int4[], $2::text[], $3::uuid[], $4::boolean[]) AS t (place, work_type, id, wanted) \
+    let rows = "SELECT t.place, n.route, t.wanted, t.guarded, e \
+                FROM unnest($1::int4[], $2::text[], $3::uuid[], $4::boolean[], $8::boolean[]) AS t (place, work_type, id, wanted, guarded) \
                 JOIN lifestream.events e ON e.id = t.id \
                 LEFT JOIN unnest($5::text[], $6::text[], $7::int4[]) AS n (event_type, work_type, route) \
                 ON n.event_type = e.event_type AND n.work_type = t.work_type";

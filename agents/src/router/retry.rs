@@ -12,6 +12,8 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use super::letters::DeadLetter;
+
 /// The longest that a server's Retry-After is honoured: as long as the work topics keep what is in them.
 const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Of an error that is as long as a page only the beginning goes along with the work.
@@ -38,37 +40,26 @@ struct Failed<'a> {
 struct Requested<'a> {
     #[serde(borrow)]
     work_message: &'a RawValue,
+    #[serde(default)]
+    agent: Value,
 }
 
-/// Work that will not be tried again by itself.
+/// An attempt that comes later.
 #[derive(Debug)]
-pub struct DeadLetter {
-    /// Id of the `work.dead_lettered`.
-    pub id: Uuid,
-    /// The work.
+pub struct Retry {
+    /// The work, with its `not_before`.
     pub work: Work,
-    /// Why.
-    pub error: String,
-    /// Who says so.
-    pub agent: String,
-    /// When it failed.
-    pub failed_at: Timestamp,
-    /// The event that it follows from.
-    pub causation_id: Uuid,
-}
-
-impl DeadLetter {
-    /// Of work that the router itself could not hand on.
-    pub fn of_router(work: Work, error: String, failed_at: Timestamp, causation_id: Uuid) -> Self {
-        Self { id: ids::dead_letter_id(work.id), work, error, agent: "router".to_owned(), failed_at, causation_id }
-    }
+    /// The group that wants it, which is the one that failed; empty where nobody says.
+    pub group: String,
+    /// The event that asks for it.
+    pub cause: Uuid,
 }
 
 /// What comes of a failure.
 #[derive(Debug)]
 pub enum Next {
-    /// The next attempt, with its `not_before`.
-    Retry(Box<Work>),
+    /// The next attempt.
+    Retry(Box<Retry>),
     /// No more.
     GiveUp(Box<DeadLetter>),
 }
@@ -85,14 +76,13 @@ pub fn of_failure(
     let failed: Failed<'_> = serde_json::from_str(event.payload.get()).map_err(|error| error.to_string())?;
     let mut work = message(failed.work_message, event)?;
     let error = match failed.error {
-        Value::String(error) => error,
-        Value::Null => "no error given".to_owned(),
+        Value::String(error) if !error.trim().is_empty() => error,
+        Value::String(_) | Value::Null => "no error given".to_owned(),
         other => other.to_string(),
     };
     if failed.permanent == true || work.attempt >= work.max_attempts {
         let agent = failed.agent.as_str().unwrap_or(&event.source).to_owned();
-        let (id, failed_at) = (ids::dead_letter_id(work.id), event.occurred_at);
-        return Ok(Next::GiveUp(Box::new(DeadLetter { id, work, error, agent, failed_at, causation_id: event.id })));
+        return Ok(Next::GiveUp(Box::new(DeadLetter::of_work(work, error, agent, event.occurred_at, event.id))));
     }
     // Counted from when the database was told, by its clock, as the dispatcher's is too.
     let told = event.received_at;
@@ -103,19 +93,29 @@ pub fn of_failure(
     let asked = asked.map(|asked| asked.min(later(told, LONGEST)));
     work.not_before = Some(asked.map_or(due, |asked| asked.max(due)));
     work.last_error = Some(error.chars().take(ERROR_CHARACTERS).collect());
-    Ok(Next::Retry(Box::new(work)))
+    Ok(Next::Retry(Box::new(Retry { work, group: group(&failed.agent), cause: event.id })))
 }
 
 /// The next attempt of work that somebody wants done after all: it goes on counting, with three more attempts.
 ///
 /// # Errors
 /// In words: there is no work to do.
-pub fn of_request(event: &Event) -> Result<Work, String> {
+pub fn of_request(event: &Event) -> Result<Retry, String> {
     let requested: Requested<'_> = serde_json::from_str(event.payload.get()).map_err(|error| error.to_string())?;
     let mut work = message(requested.work_message, event)?;
     advance(&mut work, 3, event.received_at);
     work.not_before = None;
-    Ok(work)
+    Ok(Retry { work, group: group(&requested.agent), cause: event.id })
+}
+
+fn group(agent: &Value) -> String {
+    agent.as_str().unwrap_or_default().to_owned()
+}
+
+/// What becomes of an event that holds no work, for the reason given: a person sees it.
+pub fn of_nothing(event: &Event, why: &str) -> DeadLetter {
+    let held: Result<Requested<'_>, _> = serde_json::from_str(event.payload.get());
+    DeadLetter::of_event(event, held.map_or(event.payload.get(), |held| held.work_message.get()), why)
 }
 
 /// The work that an event tells of. It must be about what the event is about: whoever may emit for one tenant or subject
@@ -162,6 +162,7 @@ fn later(from: Timestamp, wait: Duration) -> Timestamp {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::super::letters::Message;
     use super::*;
 
     const SETTINGS: RetrySettings =
@@ -185,7 +186,7 @@ mod tests {
 
     fn retry(event: &Event, backoff: Option<Duration>) -> Work {
         match of_failure(event, &SETTINGS, |_| backoff).unwrap() {
-            Next::Retry(work) => *work,
+            Next::Retry(retry) => retry.work,
             Next::GiveUp(letter) => panic!("{letter:?}"),
         }
     }
@@ -232,7 +233,8 @@ mod tests {
     fn permanent_or_tried_often_enough_it_is_a_dead_letter() {
         for event in [failed(1, r#","permanent":true"#), failed(3, ""), failed(4, r#","permanent":null"#)] {
             let Next::GiveUp(letter) = of_failure(&event, &SETTINGS, |_| None).unwrap() else { panic!("tried again") };
-            assert_eq!((letter.id, letter.agent.as_str()), (ids::dead_letter_id(letter.work.id), "fetcher"));
+            let Message::Work(work) = letter.message else { panic!("{letter:?}") };
+            assert_eq!((letter.id, letter.agent.as_str()), (ids::dead_letter_id("fetcher", work.id), "fetcher"));
             assert_eq!((letter.error.as_str(), letter.causation_id), ("away", event.id));
         }
     }
@@ -248,7 +250,8 @@ mod tests {
 
     #[test]
     fn a_request_goes_on_counting() {
-        let work = of_request(&failed(3, "")).unwrap();
+        let Retry { work, group, cause } = of_request(&failed(3, "")).unwrap();
+        assert_eq!((group.as_str(), cause), ("fetcher", failed(3, "").id));
         assert_eq!((work.attempt, work.max_attempts, work.not_before), (4, 6, None));
         assert_eq!(work.id, ids::work_id(work.triggered_by_event_id, "fetch_link", 4));
     }

@@ -11,7 +11,7 @@ use lifestream_envelope::{Until, failpoint, topics};
 use rdkafka::message::{Message, OwnedMessage};
 use tokio_util::sync::CancellationToken;
 
-use super::dispatch::COUNT_DUE;
+use super::pending::COUNT_DUE;
 use super::tags::{Keeper, Seen};
 use super::worker::Worker;
 use crate::consumer::{Member, Progress, Said};

@@ -15,10 +15,9 @@ use tokio_util::sync::CancellationToken;
 use super::ask;
 use super::batch::{Batch, Outcome};
 use super::handing::Handing;
-use super::letters;
+use super::letters::{self, DeadLetter};
 use super::pending;
 use super::plan::Plan;
-use super::retry::DeadLetter;
 use super::tags::Seen;
 use crate::AgentError;
 use crate::producer::Outgoing;
@@ -96,7 +95,7 @@ impl Worker {
     pub async fn route(&mut self, records: &[OwnedMessage], shutdown: &CancellationToken) -> bool {
         let mut waits = backoff::forever();
         loop {
-            match self.try_route(records).await {
+            match self.try_route(records, shutdown).await {
                 Ok(()) => {
                     self.outage.over();
                     return true;
@@ -149,13 +148,13 @@ impl Worker {
         Ok(self.asking.insert(asking))
     }
 
-    async fn try_route(&mut self, records: &[OwnedMessage]) -> Result<(), AgentError> {
+    async fn try_route(&mut self, records: &[OwnedMessage], shutdown: &CancellationToken) -> Result<(), AgentError> {
         failpoint!("router.read");
         self.ready().await?;
         let Some(Asking { session, plan }) = self.asking.as_ref() else { return Ok(()) };
         let batch = Batch::read(records, plan);
         let tags = batch.tags.clone();
-        let answers = ask::by_value(&session.client, plan, &batch.questions(plan)).await?;
+        let answers = ask::by_value(&session.client, plan, &batch.questions(plan), shutdown).await?;
         let Outcome { work, letters, retries, mut dead } = batch.decide(plan, answers, &self.retry);
 
         let mut messages = Vec::with_capacity(work.len() + letters.len());

@@ -118,15 +118,22 @@ pub async fn is_answered(database: &Database, group: &str, work: &Work) -> Resul
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn put_off(database: &Database, work: &Work, reason: Reason, wait: Duration) -> Result<(), AgentError> {
+pub async fn put_off(
+    database: &Database,
+    group: &str,
+    work: &Work,
+    reason: Reason,
+    wait: Duration,
+) -> Result<(), AgentError> {
     const DEFER: &str = "INSERT INTO lifestream.pending_retries AS r \
-        (work_id, work_type, tenant_id, subject_id, attempt, not_before, reason, work_message) \
-        VALUES ($1, $2, $3, $4, $5, $6::text::timestamptz, $7, $8::text::jsonb) \
-        ON CONFLICT (work_id) DO UPDATE SET not_before = excluded.not_before, reason = excluded.reason";
+        (work_id, consumer_group, work_type, tenant_id, subject_id, attempt, not_before, reason, work_message) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7::text::timestamptz, $8, $9::text::jsonb) \
+        ON CONFLICT (work_id, consumer_group) DO UPDATE SET not_before = excluded.not_before, reason = excluded.reason";
     let not_before = Timestamp::now().checked_add(wait).unwrap_or(Timestamp::MAX).to_string();
     let attempt = i32::try_from(work.attempt).unwrap_or(i32::MAX);
-    let parameters: [&(dyn ToSql + Sync); 8] = [
+    let parameters: [&(dyn ToSql + Sync); 9] = [
         &work.id,
+        &group,
         &work.work_type,
         &work.tenant_id,
         &work.subject_id,

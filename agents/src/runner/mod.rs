@@ -17,6 +17,7 @@ mod task;
 mod worker;
 
 pub use agent::{Agent, Context, Fact, Failure, Lane};
+pub(crate) use answer::shortened;
 pub use circuit::CircuitSettings;
 
 use std::sync::{Arc, Mutex};

@@ -181,7 +181,7 @@ impl Shared {
         if self.is_answered(work).await {
             return;
         }
-        let stored = self.insist(|| answer::put_off(&self.database, work, reason, wait)).await;
+        let stored = self.insist(|| answer::put_off(&self.database, &self.group, work, reason, wait)).await;
         let Err((_, error)) = stored else { return };
         // Such as a payload that jsonb cannot hold: nobody could send it again.
         let error = format!("cannot be put off: {error}");

@@ -47,7 +47,7 @@ SELECT lifestream.retry_dead_letter(id) FROM lifestream.dead_letters;
 RESET lifestream.tenant_id;
 RESET lifestream.correlation_id;
 RESET lifestream.traceparent;
-SELECT lifestream.derived_id('retry|00000000-0000-4000-8000-000000000006');
+SELECT lifestream.derived_id('decision|00000000-0000-4000-8000-000000000006');
 SELECT id, event_type, subject, subject_id, payload, causation_id, tenant_id, headers FROM lifestream.events WHERE event_type LIKE 'work.%';
 -- at once, before the materializer knows
 SELECT status FROM lifestream.dead_letters;

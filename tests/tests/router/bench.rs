@@ -23,7 +23,12 @@ pub struct Bench {
 
 impl Bench {
     pub async fn new(test: &str) -> Self {
-        let pipeline = Pipeline::new(test, Postgres::shared(), Kafka::shared());
+        Self::on(test, Postgres::shared(), Kafka::shared()).await
+    }
+
+    /// On servers of the test's own.
+    pub async fn on(test: &str, postgres: &'static Postgres, kafka: &'static Kafka) -> Self {
+        let pipeline = Pipeline::new(test, postgres, kafka);
         let settings = work::settings(&pipeline);
         let client = Client::new(&settings.kafka).unwrap();
         for spec in topics::TOPICS {
@@ -112,4 +117,14 @@ pub fn all<'a>(values: &'a [Value], member: &str) -> Vec<&'a str> {
     let mut found: Vec<&str> = values.iter().map(|value| value[member].as_str().unwrap()).collect();
     found.sort_unstable();
     found
+}
+
+/// Puts a retry into the table that is due, as an agent of one's own may.
+pub fn due(bench: &Bench, work: &Value, subject_id: &str) {
+    let (id, work_type, attempt) = (&work["id"], work["work_type"].as_str().unwrap(), &work["attempt"]);
+    bench.psql(&format!(
+        "INSERT INTO lifestream.pending_retries (work_id, work_type, tenant_id, subject_id, attempt, not_before, reason, work_message)
+         VALUES ('{}', '{work_type}', '', '{subject_id}', {attempt}, now(), 'retry', '{work}')",
+        id.as_str().unwrap()
+    ));
 }

@@ -28,7 +28,7 @@ async fn killed_at_any_step_it_makes_the_same_work_once_for_an_agent() {
                 }
                 1 => {
                     let work = work_message(trigger, "fetch_link", &subject, 3);
-                    letters.insert(ids::dead_letter_id(ids::work_id(trigger, "fetch_link", 3)).to_string());
+                    letters.insert(ids::dead_letter_id("fetcher", ids::work_id(trigger, "fetch_link", 3)).to_string());
                     bench.fail(&work, &json!({}));
                 }
                 _ => {}

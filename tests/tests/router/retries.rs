@@ -2,9 +2,10 @@
 
 use lifestream_envelope::ids;
 use lifestream_tests::eventually;
-use serde_json::json;
+use serde_json::{Value, json};
+use uuid::Uuid;
 
-use crate::bench::{Bench, SOON, all, link, work_message};
+use crate::bench::{Bench, SOON, all, due, link, work_message};
 
 const WAITS: &str = "SELECT extract(epoch FROM p.not_before - e.received_at)
     FROM lifestream.pending_retries p JOIN lifestream.events e ON e.event_type = 'work.failed' AND e.subject_id = p.subject_id
@@ -146,4 +147,80 @@ async fn a_row_that_is_no_work_holds_nothing_up() {
     bench.route().await;
     assert_eq!(all(&bench.work("fetch_link"), "subject_id"), ["link:a"]);
     assert_eq!(bench.count("lifestream.pending_retries WHERE not_before > now()"), 600);
+}
+
+/// What a group makes of an attempt at fetching a link.
+fn fetched(bench: &Bench, group: &str, trigger: Uuid, subject: &str, attempt: u32) {
+    let id = ids::result_id(group, ids::work_id(trigger, "fetch_link", attempt));
+    bench.psql(&format!(
+        "SELECT lifestream.emit_event('content.fetched', 'link', '{subject}', '{{\"text_content\":\"T\",\"fetch_error\":null,\"metadata\":{{}}}}',
+            id => '{id}', causation_id => '{trigger}')"
+    ));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_groups_own_retry_is_sent_although_another_group_has_done_the_work() {
+    const NEW: &str = "fetcher-agent-v3";
+    let mut bench = Bench::new("router_two_groups").await;
+    bench.settings.agents.retry.base = std::time::Duration::from_secs(3600);
+    let mut triggers = Vec::new();
+    for (number, subject) in ["link:passing", "link:overtaken", "link:given-up", "link:removed"].into_iter().enumerate()
+    {
+        let trigger = bench.emit("link.added", subject, &link(number));
+        let attempt = if subject == "link:given-up" { 3 } else { 1 };
+        if subject != "link:removed" {
+            fetched(&bench, "fetcher-agent-v2", trigger, subject, 1);
+        }
+        bench.fail(&work_message(trigger, "fetch_link", subject, attempt), &json!({ "agent": NEW }));
+        triggers.push(trigger);
+    }
+    bench.publish().await;
+    bench.route().await;
+    // By hand one has gone further meanwhile, and the only one that nobody has done was removed.
+    fetched(&bench, NEW, triggers[1], "link:overtaken", 3);
+    bench.emit("link.removed", "link:removed", &json!({}));
+    bench.publish().await;
+    bench.materialize().await;
+    bench.psql("SELECT lifestream.retry_dead_letter(id) FROM lifestream.dead_letters");
+    bench.publish().await;
+    let sent = async |group: &str| {
+        bench.route_as(group).await;
+        bench.psql("UPDATE lifestream.pending_retries SET not_before = now()");
+        bench.route_as(group).await;
+        let work: Vec<Value> = bench.work("fetch_link").into_iter().filter(|work| work["attempt"] != 1).collect();
+        all(&work, "subject_id").into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(sent("router-v1").await, ["link:given-up", "link:passing"]);
+    // Once the group has done it, the same request brings it no second time.
+    fetched(&bench, NEW, triggers[0], "link:passing", 2);
+    fetched(&bench, NEW, triggers[2], "link:given-up", 4);
+    bench.publish().await;
+    assert_eq!(sent("router-v2").await, ["link:given-up", "link:passing"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn large_work_that_is_due_goes_out_a_few_at_a_time() {
+    let bench = Bench::new("router_large_due").await;
+    let mut work = work_message(Uuid::now_v7(), "fetch_link", "link:large", 1);
+    work["payload"] = json!({ "text": "x".repeat(800_000) });
+    let mut expected: Vec<String> = Vec::new();
+    for attempt in 2..62 {
+        work["id"] = json!(ids::work_id(Uuid::nil(), "fetch_link", attempt));
+        work["attempt"] = json!(attempt);
+        expected.push(work["id"].as_str().unwrap().to_owned());
+        due(&bench, &work, "link:large");
+    }
+    expected.sort_unstable();
+    let mut environment = bench.pipeline.environment();
+    environment.push(("LIFESTREAM_FAILPOINT".to_owned(), "retry.produced".to_owned()));
+    let mut doomed = lifestream_tests::Program::spawn(&["router"], &environment);
+    eventually(SOON, "it ends once it has sent the first ones", || !doomed.is_running());
+    let first = bench.records("fetch_link").len();
+    assert!((1..30).contains(&first), "{first} of 800 kB at once");
+    bench.route().await;
+    let mut sent: Vec<String> =
+        bench.work("fetch_link").iter().map(|work| work["id"].as_str().unwrap().to_owned()).collect();
+    sent.sort_unstable();
+    sent.dedup();
+    assert_eq!((sent == expected, bench.count("lifestream.pending_retries")), (true, 0));
 }
