@@ -3,6 +3,7 @@
 //! A row is locked, its work is sent, and only then it goes: a crash in between sends the same work, with the same id,
 //! once more. Routers share the rows by skipping those that another has locked.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::ask::{self, Answer, ById};
-use super::handing::Handing;
+use super::handing::{Handing, Item};
 use super::letters;
 use super::retry::DeadLetter;
 use super::worker::Asking;
@@ -64,7 +65,8 @@ struct Waiting {
 /// What becomes of due rows.
 #[derive(Default)]
 struct Decided {
-    send: Vec<Work>,
+    /// Each with its row.
+    send: Vec<(Uuid, Work)>,
     dead: Vec<DeadLetter>,
     /// Rows that go, once the rest is safe.
     gone: Vec<Uuid>,
@@ -129,15 +131,22 @@ impl Dispatcher {
             return Ok(0);
         }
         let mut decided = self.decide(&waiting).await?;
-        let mut messages = Vec::with_capacity(decided.send.len());
-        for work in &decided.send {
-            messages.push(self.handing.message(work).await?);
-        }
-        let mut refused = self.handing.send(&messages).await?;
+        let items: Vec<Item<'_>> = decided.send.iter().map(|(_, work)| Item::Work(work)).collect();
+        let mut sent = HashSet::new();
+        let handed = self.handing.hand(&items, &mut sent).await;
         failpoint!("retry.produced");
-        refused.sort_by_key(|(number, _)| std::cmp::Reverse(*number));
+        let refused = match handed {
+            Ok(refused) => refused,
+            Err(error) => {
+                // What Kafka has is not sent again with the rest.
+                let done = decided.send.iter().filter(|(_, work)| sent.contains(&work.id)).map(|(row, _)| *row);
+                rows.execute(DELETE, &[&done.collect::<Vec<_>>()]).await?;
+                rows.batch_execute("COMMIT").await?;
+                return Err(error);
+            }
+        };
         for (number, reason) in refused {
-            decided.dead.push(given_up(decided.send.swap_remove(number), format!("Kafka refuses it: {reason}")));
+            decided.dead.push(given_up(decided.send.swap_remove(number).1, format!("Kafka refuses it: {reason}")));
         }
         if let Some(asking) = &self.asking {
             letters::emit(&asking.session.client, decided.dead).await?;
@@ -164,10 +173,19 @@ impl Dispatcher {
         let mut works = Vec::new();
         for Waiting { id, message, is_retry } in waiting {
             match Work::parse(message.as_bytes()) {
+                // Anybody who may emit can ask for a retry of whatever they name. (What an agent has put off has its topic.)
+                Ok(work) if *is_retry && !asking.plan.makes(&work.work_type) => {
+                    decided.gone.push(*id);
+                    let error = format!(
+                        "no route makes work {:?}: add one with lifestream.add_route, then retry it",
+                        work.work_type
+                    );
+                    decided.dead.push(given_up(work, error));
+                }
                 Ok(work) if *is_retry || work.is_omitted() => works.push((*id, work)),
                 Ok(work) => {
                     decided.gone.push(*id);
-                    decided.send.push(work);
+                    decided.send.push((*id, work));
                 }
                 Err(error) => {
                     tracing::error!(work_id = %id, "a row of lifestream.pending_retries is no work: {error}");
@@ -192,10 +210,10 @@ impl Dispatcher {
                 Answer::Unknown if work.is_omitted() => {
                     decided.dead.push(given_up(work, "the event with its payload is gone".to_owned()));
                 }
-                Answer::Unknown => decided.send.push(work),
+                Answer::Unknown => decided.send.push((id, work)),
                 Answer::Yes(payload) => {
                     work.payload = payload.unwrap_or(work.payload);
-                    decided.send.push(work);
+                    decided.send.push((id, work));
                 }
             }
         }

@@ -23,7 +23,10 @@ pub struct Bench {
 
 impl Bench {
     pub async fn new(test: &str) -> Self {
-        let pipeline = Pipeline::new(test, Postgres::shared(), Kafka::shared());
+        Self::over(Pipeline::new(test, Postgres::shared(), Kafka::shared())).await
+    }
+
+    pub async fn over(pipeline: Pipeline<'static>) -> Self {
         let settings = work::settings(&pipeline);
         let client = Client::new(&settings.kafka).unwrap();
         for spec in topics::TOPICS {

@@ -5,6 +5,7 @@ mod bench;
 mod killed;
 mod letters;
 mod members;
+mod refusals;
 mod retries;
 mod routing;
 mod speed;
