@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use lifestream_envelope::kafka::Kafka;
+use lifestream_envelope::kafka::{Kafka, code};
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -38,46 +38,85 @@ pub struct Refusal {
     pub reason: String,
 }
 
-/// What becomes of a batch's messages.
+/// What became of a batch's messages: those that are not named here are acknowledged.
+#[derive(Debug, Default)]
+pub struct Sent {
+    /// What Kafka refuses for good.
+    pub refused: Vec<Refusal>,
+    /// Places of those that may have arrived or not: to be sent again, by another producer.
+    pub left: Vec<usize>,
+    /// Why some are left, if so.
+    pub failed: Option<KafkaError>,
+}
+
+impl Sent {
+    /// What Kafka refuses for good, where nothing is left.
+    ///
+    /// # Errors
+    /// Why something is left.
+    pub fn all(self) -> Result<Vec<Refusal>, AgentError> {
+        match self.failed {
+            Some(error) => Err(error.into()),
+            None => Ok(self.refused),
+        }
+    }
+}
+
+/// A batch that is on its way.
 #[derive(Default)]
 struct Batch {
-    left: AtomicUsize,
-    refused: Mutex<Vec<Refusal>>,
-    failed: Mutex<Option<KafkaError>>,
+    open: AtomicUsize,
+    sent: Mutex<Sent>,
     done: Notify,
 }
 
 impl Batch {
     fn settle(&self, number: usize, error: Option<&KafkaError>) {
-        match error {
-            None => {}
-            Some(error) if is_refusal(error) => {
-                let refusal = Refusal { number, reason: error.to_string() };
-                self.refused.lock().unwrap_or_else(PoisonError::into_inner).push(refusal);
-            }
-            Some(error) => {
-                self.failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| error.clone());
+        if let Some(error) = error {
+            let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+            if is_refusal(error) {
+                sent.refused.push(Refusal { number, reason: words(error) });
+            } else {
+                sent.left.push(number);
+                sent.failed.get_or_insert_with(|| error.clone());
             }
         }
-        if self.left.fetch_sub(1, Ordering::AcqRel) == 1 {
+        if self.open.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.done.notify_one();
         }
     }
 }
 
-/// Whether no retry helps: the message's own fault.
+/// Whether no retry helps: the message's own fault, or its topic is not ours to write.
 fn is_refusal(error: &KafkaError) -> bool {
     use RDKafkaErrorCode as Code;
     matches!(
-        error.rdkafka_error_code(),
+        code(error),
         Some(
             Code::MessageSizeTooLarge
                 | Code::InvalidMessage
                 | Code::InvalidMessageSize
                 | Code::InvalidRecord
                 | Code::PolicyViolation
+                | Code::InvalidTopic
+                | Code::TopicAuthorizationFailed
         )
     )
+}
+
+/// What Kafka answered, and what to look at where its answer does not say.
+pub fn words(error: &KafkaError) -> String {
+    use RDKafkaErrorCode as Code;
+    let advice = match code(error) {
+        Some(Code::InvalidTopic) => {
+            "; with KAFKA_TOPIC_PREFIX a name has at most 249 characters, and differs from every other topic's by more than . and _"
+        }
+        Some(Code::TopicAuthorizationFailed | Code::ClusterAuthorizationFailed) => {
+            "; the account needs Describe, Create and Write on it"
+        }
+        _ => "",
+    };
+    format!("{error}{advice}")
 }
 
 struct Deliveries;
@@ -128,16 +167,13 @@ impl Producer {
         Ok(Self { inner: config.create_with_context(Deliveries)? })
     }
 
-    /// Sends all, in order, and waits for the last acknowledgement. Gives what Kafka refuses for good.
-    ///
-    /// # Errors
-    /// Some may have been sent and some not: the batch is to be sent again, by another producer.
-    pub async fn send(&self, messages: &[Outgoing]) -> Result<Vec<Refusal>, AgentError> {
+    /// Sends all, in order, and waits until each is acknowledged, refused or given up.
+    pub async fn send(&self, messages: &[Outgoing]) -> Sent {
         if messages.is_empty() {
-            return Ok(Vec::new());
+            return Sent::default();
         }
         // One more than there are, so that it does not end before the last is handed over.
-        let batch = Arc::new(Batch { left: AtomicUsize::new(messages.len() + 1), ..Batch::default() });
+        let batch = Arc::new(Batch { open: AtomicUsize::new(messages.len() + 1), ..Batch::default() });
         for (number, message) in messages.iter().enumerate() {
             let opaque = Box::new((Arc::clone(&batch), number));
             let mut record: BaseRecord<'_, str, [u8], _> = BaseRecord::with_opaque_to(&message.topic, opaque)
@@ -152,11 +188,30 @@ impl Producer {
         }
         batch.settle(messages.len(), None);
         batch.done.notified().await;
-        if let Some(error) = batch.failed.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            return Err(error.into());
+        std::mem::take(&mut *batch.sent.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_retry_helps_is_told_from_what_will_pass() {
+        use RDKafkaErrorCode as Code;
+        for (code, refused) in [
+            (Code::MessageSizeTooLarge, true),
+            (Code::TopicAuthorizationFailed, true),
+            (Code::InvalidTopic, true),
+            // The topic was deleted: it is made again.
+            (Code::UnknownTopicOrPartition, false),
+            (Code::MessageTimedOut, false),
+            (Code::NotEnoughReplicas, false),
+            (Code::LeaderNotAvailable, false),
+            // Of the account as a whole: no message is to blame.
+            (Code::ClusterAuthorizationFailed, false),
+        ] {
+            assert_eq!(is_refusal(&KafkaError::MessageProduction(code)), refused, "{code:?}");
         }
-        let mut refused = std::mem::take(&mut *batch.refused.lock().unwrap_or_else(PoisonError::into_inner));
-        refused.sort_by_key(|refusal| refusal.number);
-        Ok(refused)
     }
 }

@@ -66,7 +66,8 @@ write_properties() {
     [[ ! -d $dir/tls ]] || listeners+=,SSL://127.0.0.1:$(cat "$dir/port.tls")
     sed -e "s|@LISTENERS@|$listeners|g" -e "s|@CONTROLLER_PORT@|$(cat "$dir/port.controller")|g" -e "s|@DATA@|$data|g" "$here/server.properties"
     if [[ -d $dir/tls ]]; then
-        printf '%s\n' ssl.keystore.type=PEM "ssl.keystore.location=$dir/tls/keystore.pem"
+        printf '%s\n' ssl.keystore.type=PEM "ssl.keystore.location=$dir/tls/keystore.pem" \
+            ssl.truststore.type=PEM "ssl.truststore.location=$dir/tls/ca.pem"
     fi
     [[ ! -f $dir/options ]] || cat "$dir/options"
 }

@@ -1,4 +1,5 @@
--- Unregisters a route. What has been made of it already is done all the same.
+-- Unregisters a route. What has been made of it already is done all the same; what fails is tried again only while another
+-- route makes such work, else it becomes a dead letter.
 CREATE FUNCTION lifestream.drop_route(event_type text, work_type text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN

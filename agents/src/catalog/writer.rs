@@ -46,7 +46,7 @@ impl Writer {
             wanted.entry(key(tenant, &tag)).or_insert(Value { tag, label: row.try_get(2)?, links });
         }
         let messages = self.differences(wanted);
-        let refused = producer.send(&messages).await?;
+        let refused = producer.send(&messages).await.all()?;
         for refusal in &refused {
             let key = messages.get(refusal.number).map(|message| message.key.as_str());
             tracing::error!(topic = %self.topic, key, reason = refusal.reason, "Kafka refuses a tag of the catalog");

@@ -3,6 +3,7 @@
 //! A row is locked, its work is sent, and only then it goes: a crash in between sends the same work, with the same id,
 //! once more. Routers share the rows by skipping those that another has locked.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::answered;
 use super::ask::{self, Answer, ById};
-use super::handing::Handing;
+use super::handing::{Handing, Item};
 use super::letters::{self, DeadLetter};
 use super::pending::{self, Key, Waiting};
 use super::worker::Asking;
@@ -42,7 +43,8 @@ pub struct Dispatcher {
 /// What becomes of due rows.
 #[derive(Default)]
 struct Decided {
-    send: Vec<Work>,
+    /// Each with its row.
+    send: Vec<(Key, Work)>,
     dead: Vec<DeadLetter>,
     /// Rows that go, once the rest is safe.
     gone: Vec<Key>,
@@ -99,15 +101,22 @@ impl Dispatcher {
     async fn settle(&mut self, rows: &Client, shutdown: &CancellationToken) -> Result<usize, AgentError> {
         let waiting = pending::take(rows).await?;
         let mut decided = self.decide(&waiting, shutdown).await?;
-        let mut messages = Vec::with_capacity(decided.send.len());
-        for work in &decided.send {
-            messages.push(self.handing.message(work).await?);
-        }
-        let mut refused = self.handing.send(&messages).await?;
+        let items: Vec<Item<'_>> = decided.send.iter().map(|(_, work)| Item::Work(work)).collect();
+        let mut sent = HashSet::new();
+        let handed = self.handing.hand(&items, &mut sent).await;
         failpoint!("retry.produced");
-        refused.sort_by_key(|(number, _)| std::cmp::Reverse(*number));
+        let refused = match handed {
+            Ok(refused) => refused,
+            Err(error) => {
+                // What Kafka has is not sent again with the rest.
+                decided.send.retain(|(_, work)| sent.contains(&work.id));
+                let done: Vec<Key> = decided.send.into_iter().map(|(key, _)| key).collect();
+                pending::settle(rows, &done, &[]).await?;
+                return Err(error);
+            }
+        };
         for (number, reason) in refused {
-            decided.dead.push(given_up(decided.send.swap_remove(number), format!("Kafka refuses it: {reason}")));
+            decided.dead.push(given_up(decided.send.swap_remove(number).1, format!("Kafka refuses it: {reason}")));
         }
         if let Some(asking) = &self.asking {
             letters::emit(&asking.session.client, decided.dead).await?;
@@ -134,12 +143,21 @@ impl Dispatcher {
         let mut works = Vec::new();
         for Waiting { key, message, is_retry } in waiting {
             match Work::parse(message.as_bytes()) {
+                // Anybody who may emit can ask for a retry of whatever they name. (What an agent has put off has its topic.)
+                Ok(work) if *is_retry && !asking.plan.makes(&work.work_type) => {
+                    decided.gone.push(key.clone());
+                    let error = format!(
+                        "no route makes work {:?}: add one with lifestream.add_route, then retry it",
+                        work.work_type
+                    );
+                    decided.dead.push(given_up(work, error));
+                }
                 Ok(work) => {
                     decided.gone.push(key.clone());
                     if *is_retry || work.is_omitted() {
                         works.push((key, work));
                     } else {
-                        decided.send.push(work);
+                        decided.send.push((key.clone(), work));
                     }
                 }
                 Err(error) => {
@@ -184,10 +202,10 @@ impl Dispatcher {
                 Answer::Unknown if work.is_omitted() => {
                     decided.dead.push(given_up(work, "the event with its payload is gone".to_owned()));
                 }
-                Answer::Unknown => decided.send.push(work),
+                Answer::Unknown => decided.send.push((key.clone(), work)),
                 Answer::Yes(payload) => {
                     work.payload = payload.unwrap_or(work.payload);
-                    decided.send.push(work);
+                    decided.send.push((key.clone(), work));
                 }
             }
         }

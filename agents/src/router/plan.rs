@@ -137,6 +137,11 @@ impl Plan {
         self.routes.iter().filter(|route| route.work_type == work_type).filter_map(|route| route.backoff).max()
     }
 
+    /// Whether any route makes work of this type.
+    pub fn makes(&self, work_type: &str) -> bool {
+        self.routes.iter().any(|route| route.work_type == work_type)
+    }
+
     /// Every work type, once.
     pub fn work_types(&self) -> BTreeSet<&str> {
         self.routes.iter().map(|route| route.work_type.as_str()).collect()

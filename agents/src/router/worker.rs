@@ -1,26 +1,26 @@
 //! Routing a batch: everything that it leads to is safe before its offsets are committed.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use lifestream_envelope::headers;
 use lifestream_envelope::kafka::Kafka;
 use lifestream_envelope::outage::Outage;
 use lifestream_envelope::postgres::{self, Session};
 use lifestream_envelope::settings::{PostgresSettings, RetrySettings, Settings};
 use lifestream_envelope::{backoff, failpoint};
-use rdkafka::message::{Header, OwnedHeaders, OwnedMessage};
+use rdkafka::message::OwnedMessage;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::ask;
 use super::batch::{Batch, Outcome};
-use super::handing::Handing;
+use super::handing::{Handing, Item};
 use super::letters::{self, DeadLetter};
 use super::pending;
 use super::plan::Plan;
 use super::tags::Seen;
 use crate::AgentError;
-use crate::producer::Outgoing;
 
 /// A guard is a question about one subject: a batch of them is answered long before. A limit of the role's or the
 /// database's own counts.
@@ -93,9 +93,9 @@ impl Worker {
 
     /// Routes records, for as long as that takes; `false` if it was told to stop before.
     pub async fn route(&mut self, records: &[OwnedMessage], shutdown: &CancellationToken) -> bool {
-        let mut waits = backoff::forever();
+        let (mut waits, mut sent) = (backoff::forever(), HashSet::new());
         loop {
-            match self.try_route(records, shutdown).await {
+            match self.try_route(records, &mut sent, shutdown).await {
                 Ok(()) => {
                     self.outage.over();
                     return true;
@@ -148,7 +148,13 @@ impl Worker {
         Ok(self.asking.insert(asking))
     }
 
-    async fn try_route(&mut self, records: &[OwnedMessage], shutdown: &CancellationToken) -> Result<(), AgentError> {
+    /// `sent` is what Kafka has of this batch already.
+    async fn try_route(
+        &mut self,
+        records: &[OwnedMessage],
+        sent: &mut HashSet<Uuid>,
+        shutdown: &CancellationToken,
+    ) -> Result<(), AgentError> {
         failpoint!("router.read");
         self.ready().await?;
         let Some(Asking { session, plan }) = self.asking.as_ref() else { return Ok(()) };
@@ -157,28 +163,10 @@ impl Worker {
         let answers = ask::by_value(&session.client, plan, &batch.questions(plan), shutdown).await?;
         let Outcome { work, letters, retries, mut dead } = batch.decide(plan, answers, &self.retry);
 
-        let mut messages = Vec::with_capacity(work.len() + letters.len());
-        for (work, _) in &work {
-            messages.push(self.handing.message(work).await?);
-        }
-        for letter in &letters {
-            let mut headers = OwnedHeaders::new_with_capacity(3)
-                .insert(Header { key: headers::EVENT_ID, value: Some(&letter.id.to_string()) });
-            if let Some(correlation) = letter.correlation_id {
-                headers =
-                    headers.insert(Header { key: headers::CORRELATION_ID, value: Some(&correlation.to_string()) });
-            }
-            messages.push(Outgoing {
-                topic: self.handing.topic("dead_letter").await?,
-                key: letter.subject_id.clone(),
-                value: Some(letter.payload.get().as_bytes().to_vec()),
-                headers,
-            });
-        }
-        let mut refused = self.handing.send(&messages).await?;
+        let items: Vec<Item<'_>> =
+            work.iter().map(|(work, _)| Item::Work(work)).chain(letters.iter().map(Item::Letter)).collect();
+        let refused = self.handing.hand(&items, sent).await?;
         failpoint!("router.produced");
-        // From the last to the first: taking one out moves none that is still to be taken.
-        refused.sort_by_key(|(number, _)| std::cmp::Reverse(*number));
         let pieces = work.len();
         let mut work = work;
         for (number, reason) in refused {

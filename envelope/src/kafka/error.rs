@@ -71,25 +71,44 @@ impl KafkaError {
             Self::Settings(_) | Self::NoAwsIam | Self::Certificate { .. } | Self::SignIn { .. } => true,
             Self::Tls { certain, .. } => *certain,
             Self::Unreachable { .. } => false,
-            Self::Request { error, .. } => matches!(
-                error.rdkafka_error_code(),
-                Some(
-                    Code::TopicAuthorizationFailed
-                        | Code::GroupAuthorizationFailed
-                        | Code::ClusterAuthorizationFailed
-                        | Code::InvalidTopic
-                        | Code::InvalidConfig
-                        | Code::PolicyViolation
-                        | Code::InvalidReplicationFactor
-                )
-            ),
+            // What is said of one topic may be mended while a part waits; see `is_refusal`.
+            Self::Request { error, .. } => refuses(error.rdkafka_error_code()),
         }
+    }
+
+    /// Whether Kafka will not have or make the topic that it was asked about: trying again helps only when somebody has
+    /// changed an ACL, a policy or another topic's name.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Request { error, .. } if refuses(code(error)))
     }
 
     /// Whether somebody has to change a setting.
     pub fn is_setting(&self) -> bool {
         self.is_permanent() && !matches!(self, Self::Request { .. })
     }
+}
+
+/// What Kafka answered. (`rdkafka_error_code` does not know of answers to questions about topics.)
+pub fn code(error: &ClientError) -> Option<Code> {
+    match error {
+        ClientError::AdminOp(code) => Some(*code),
+        error => error.rdkafka_error_code(),
+    }
+}
+
+fn refuses(code: Option<Code>) -> bool {
+    matches!(
+        code,
+        Some(
+            Code::TopicAuthorizationFailed
+                | Code::GroupAuthorizationFailed
+                | Code::ClusterAuthorizationFailed
+                | Code::InvalidTopic
+                | Code::InvalidConfig
+                | Code::PolicyViolation
+                | Code::InvalidReplicationFactor
+        )
+    )
 }
 
 /// What leaves no doubt, although time is left; `None` while waiting may help.

@@ -15,7 +15,7 @@ use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, Producer};
 
 use crate::settings::{Auth, KafkaSettings};
-pub use error::KafkaError;
+pub use error::{KafkaError, code};
 pub use topics::{Created, TopicState};
 pub use watch::Watch;
 

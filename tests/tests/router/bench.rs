@@ -28,7 +28,10 @@ impl Bench {
 
     /// On servers of the test's own.
     pub async fn on(test: &str, postgres: &'static Postgres, kafka: &'static Kafka) -> Self {
-        let pipeline = Pipeline::new(test, postgres, kafka);
+        Self::over(Pipeline::new(test, postgres, kafka)).await
+    }
+
+    pub async fn over(pipeline: Pipeline<'static>) -> Self {
         let settings = work::settings(&pipeline);
         let client = Client::new(&settings.kafka).unwrap();
         for spec in topics::TOPICS {

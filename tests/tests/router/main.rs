@@ -6,6 +6,7 @@ mod guards;
 mod killed;
 mod letters;
 mod members;
+mod refusals;
 mod retries;
 mod routing;
 mod speed;
