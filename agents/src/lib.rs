@@ -12,6 +12,7 @@ pub mod runner;
 
 mod database;
 mod error;
+mod invisible;
 mod producer;
 mod retry_after;
 

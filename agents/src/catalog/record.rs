@@ -13,9 +13,18 @@ pub struct Value {
     /// How many links have it.
     #[serde(default)]
     pub links: u64,
+    /// Whether a person gave it to one of them.
+    #[serde(default)]
+    pub given: bool,
 }
 
 impl Value {
+    /// Whether more than one page stands behind it. What a single page brought in says nothing about others: offered or
+    /// matched, it would let that page's text change their entries.
+    pub fn is_established(&self) -> bool {
+        self.given || self.links > 1
+    }
+
     /// Reads a record's value.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ use crate::producer::{Outgoing, Producer};
 
 /// What a compaction keeps apart: a tenant's tag and another one's may have the same key where names hold a slash. The
 /// first by this order has it.
-const COUNTS: &str = "SELECT tenant_id, tag, label, links FROM lifestream.tag_counts ORDER BY tenant_id, tag";
+const COUNTS: &str = "SELECT tenant_id, tag, label, links, given FROM lifestream.tag_counts ORDER BY tenant_id, tag";
 
 /// Writes differences. One member of the router's group has it at a time; were there two, both would write the same.
 #[derive(Debug)]
@@ -43,7 +43,12 @@ impl Writer {
         for row in client.query(COUNTS, &[]).await? {
             let (tenant, tag, links): (&str, String, i64) = (row.try_get(0)?, row.try_get(1)?, row.try_get(3)?);
             let links = u64::try_from(links).unwrap_or_default();
-            wanted.entry(key(tenant, &tag)).or_insert(Value { tag, label: row.try_get(2)?, links });
+            wanted.entry(key(tenant, &tag)).or_insert(Value {
+                tag,
+                label: row.try_get(2)?,
+                links,
+                given: row.try_get(4)?,
+            });
         }
         let messages = self.differences(wanted);
         let refused = producer.send(&messages).await.all()?;
@@ -77,5 +82,7 @@ impl Writer {
 }
 
 fn value(tag: &Value) -> Vec<u8> {
-    serde_json::json!({ "tag": tag.tag, "label": tag.label, "links": tag.links }).to_string().into_bytes()
+    serde_json::json!({ "tag": tag.tag, "label": tag.label, "links": tag.links, "given": tag.given })
+        .to_string()
+        .into_bytes()
 }

@@ -2,6 +2,8 @@
 //!
 //! This is no replacement for escaping where the text is shown; it keeps out what has no business in a summary.
 
+use crate::invisible;
+
 /// One line of plain text. What is left of hostile input may be empty.
 pub fn plain(text: &str) -> String {
     let visible: String =
@@ -14,10 +16,7 @@ pub fn plain(text: &str) -> String {
 /// Characters that show nothing, or turn the direction of what follows: fit to hide and to disguise. The two joiners
 /// (U+200C, U+200D) are not among them, for Persian and Hindi are spelled with them.
 pub fn is_invisible(c: char) -> bool {
-    matches!(c,
-        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
-        | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}'
-        | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+    (invisible::is_invisible(c) && !matches!(c, '\u{200c}' | '\u{200d}')) || matches!(c, '\u{fff9}'..='\u{fffb}')
 }
 
 /// What stands inside of a removed tag may make another one: `<<b>script>`. Who nests them deeper than anybody writes by

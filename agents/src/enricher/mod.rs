@@ -3,7 +3,8 @@
 //!
 //! What a page's text can reach is bounded on both ways. It goes out as data that cannot end by itself ([`prompt`]), and
 //! of what comes back only three members are read, as plain text of bounded size ([`answer`]), into one fact about the
-//! work's own subject, which the runner names and not the answer.
+//! work's own subject, which the runner names and not the answer. A tag that it gives is known to other pages once a
+//! second one has it, or a person ([`tags`]).
 
 mod answer;
 mod asker;

@@ -62,7 +62,6 @@ const VALIDATOR: usize = 512;
 pub struct Fetcher {
     web: Web,
     robots: Robots,
-    interval: Duration,
     gate: Arc<Semaphore>,
 }
 
@@ -84,8 +83,8 @@ impl Fetcher {
 
     fn with(allow: AllowList, interval: Duration, limits: Limits, lookup: Box<dyn Lookup>) -> Result<Self, AgentError> {
         let tls = tls::client_config().map_err(|error| AgentError::Setting(format!("TLS: {error}")))?;
-        let web = Web { allow, lookup, limits, pace: Pace::new(interval), tls };
-        Ok(Self { web, robots: Robots::default(), interval, gate: Arc::new(Semaphore::new(AT_A_TIME)) })
+        let web = Web { allow, lookup, limits, pace: Pace::default(), interval, tls };
+        Ok(Self { web, robots: Robots::default(), gate: Arc::new(Semaphore::new(AT_A_TIME)) })
     }
 
     /// Fetches a URL: the payload of `content.fetched`, also where the answer for good is that there is no text.
@@ -188,7 +187,7 @@ impl Agent for Fetcher {
 
     fn lane(&self, work: &Work) -> Option<Lane> {
         let target = Target::parse(&requested(work).ok()?, &self.web.allow).ok()?;
-        let interval = self.robots.delay(&target).map_or(self.interval, |delay| delay.max(self.interval));
+        let interval = self.robots.delay(&target).map_or(self.web.interval, |delay| delay.max(self.web.interval));
         Some(Lane { name: target.name(), interval })
     }
 

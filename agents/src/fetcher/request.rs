@@ -26,7 +26,8 @@ pub struct Earlier<'a> {
     pub validators: &'a Validators,
 }
 
-/// Follows redirects to an answer; `robots` is asked for each hop, unless it is itself what is fetched.
+/// Follows redirects to an answer; `robots` is asked for each hop, and its Crawl-delay kept at each host, unless it is itself
+/// what is fetched.
 ///
 /// # Errors
 /// A hop is forbidden or does not answer, or there are too many.
@@ -38,9 +39,14 @@ pub async fn follow(
     redirects: usize,
 ) -> Result<Answer, Trouble> {
     let mut target = start;
+    let mut visited = None;
     for _ in 0..=redirects {
         if let Some(robots) = robots {
             robots.check(web, &target).await?;
+            // Redirects within a host are one visit.
+            if visited.replace(target.name()).is_none_or(|host| host != target.name()) {
+                robots.visit(&target).await?;
+            }
         }
         let earlier = earlier.as_ref().filter(|earlier| earlier.final_url == target.url().as_str());
         let response = web.ask(&target, earlier.map(|earlier| earlier.validators)).await?;

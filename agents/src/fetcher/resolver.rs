@@ -33,24 +33,28 @@ impl Lookup for System {
 /// The addresses that may be connected to.
 ///
 /// # Errors
-/// One address that is forbidden is enough to refuse the name: which of them a client takes is chance.
+/// One address that is forbidden is enough to refuse the name: which of them a client takes is chance. What a name server says
+/// may be otherwise later; what stands in the URL may not.
 pub async fn addresses(target: &Target, lookup: &dyn Lookup, patience: Duration) -> Result<Vec<SocketAddr>, Trouble> {
-    let found: Vec<IpAddr> = match target.host() {
-        Host::Ipv4(address) => vec![(*address).into()],
-        Host::Ipv6(address) => vec![(*address).into()],
+    let stands: fn(String) -> Trouble = Trouble::Final;
+    let (found, refusal): (Vec<IpAddr>, _) = match target.host() {
+        Host::Ipv4(address) => (vec![(*address).into()], stands),
+        Host::Ipv6(address) => (vec![(*address).into()], stands),
         // Whatever a name server says of it.
-        Host::Domain(_) if target.is_localhost() => vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
+        Host::Domain(_) if target.is_localhost() => {
+            (vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()], stands)
+        }
         Host::Domain(name) => match tokio::time::timeout(patience, lookup.lookup(name)).await {
             Ok(Ok(found)) if found.is_empty() => {
                 return Err(Trouble::passing(format!("{name} has no address")));
             }
-            Ok(Ok(found)) => found,
+            Ok(Ok(found)) => (found, |error| Trouble::passing(error)),
             Ok(Err(error)) => return Err(Trouble::passing(format!("{name} could not be resolved: {error}"))),
             Err(_) => return Err(Trouble::passing(format!("{name} could not be resolved within {patience:?}"))),
         },
     };
     for address in &found {
-        target.permits(*address).map_err(Trouble::Final)?;
+        target.permits(*address).map_err(refusal)?;
     }
     Ok(found.into_iter().map(|address| SocketAddr::new(address, target.port())).collect())
 }

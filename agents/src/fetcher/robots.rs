@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use texting_robots::Robot;
 use tokio::time::Instant;
 
+use super::pace::Pace;
 use super::request::{follow, judge};
 use super::target::Target;
 use super::trouble::Trouble;
@@ -21,7 +22,7 @@ const PRODUCT: &str = "pg_lifestream";
 /// How long an answer counts, and how long a refusal to answer.
 const FRESH: Duration = Duration::from_secs(24 * 3600);
 const FAILED: Duration = Duration::from_secs(30);
-/// A longer Crawl-delay is cut to this.
+/// A longer Crawl-delay is cut to this, and no task waits for longer; it leaves a task time for the page itself.
 const LONGEST_DELAY: Duration = Duration::from_secs(60);
 /// RFC 9309 asks for five hops at least.
 const REDIRECTS: usize = 5;
@@ -35,6 +36,8 @@ pub struct Robots {
     known: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Option<Known>>>>>,
     /// For the lanes, which cannot wait.
     summaries: Mutex<HashMap<String, Summary>>,
+    /// Visits of hosts that ask for a Crawl-delay.
+    visits: Pace,
 }
 
 struct Summary {
@@ -76,6 +79,22 @@ impl Robots {
     /// The Crawl-delay that an origin is known to ask for.
     pub fn delay(&self, target: &Target) -> Option<Duration> {
         self.summaries.lock().unwrap_or_else(PoisonError::into_inner).get(&target.origin())?.delay
+    }
+
+    /// Waits until the host may be visited again, where it asks for a Crawl-delay: it counts for whoever comes, by the link
+    /// itself or by a redirect from elsewhere.
+    ///
+    /// # Errors
+    /// Its turn is further away than a task can wait: passing, and not before it.
+    pub async fn visit(&self, target: &Target) -> Result<(), Trouble> {
+        let Some(delay) = self.delay(target) else { return Ok(()) };
+        self.visits.wait(&target.name(), delay, LONGEST_DELAY).await.map_err(|wait| Trouble::Passing {
+            error: format!(
+                "{} asks for {delay:?} between two visits (Crawl-delay), and others come first",
+                target.name()
+            ),
+            not_before: Timestamp::now().checked_add(wait).ok(),
+        })
     }
 
     async fn rules(&self, web: &Web, target: &Target) -> Result<Option<Arc<Robot>>, Trouble> {

@@ -1,6 +1,7 @@
 //! One request, to addresses that were checked.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use reqwest::header::{ACCEPT, CONTENT_ENCODING, HeaderMap, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH};
 use reqwest::{Client, Response, redirect};
@@ -26,8 +27,10 @@ pub struct Web {
     pub lookup: Box<dyn Lookup>,
     /// What it may cost.
     pub limits: Limits,
-    /// How fast.
+    /// When each host may be asked again.
     pub pace: Pace,
+    /// At least so long between the starts of two requests to one host.
+    pub interval: Duration,
     /// Verified certificates.
     pub tls: ClientConfig,
 }
@@ -50,7 +53,8 @@ impl Web {
         let checked = addresses(target, self.lookup.as_ref(), self.limits.resolve).await?;
         // Each request has a client of its own: no connection is kept that was checked for another name or time.
         let client = self.client(target, checked.clone())?;
-        self.pace.wait(&target.name()).await;
+        let turn = self.pace.wait(&target.name(), self.interval, self.limits.whole).await;
+        turn.map_err(|_| Trouble::passing(format!("too much is asked of {} at once", target.name())))?;
         let request = client.get(target.url().clone()).headers(headers(validators));
         let response = request.send().await.map_err(|error| failed(target, error))?;
         // Holds by construction; should it not, the answer is not used.

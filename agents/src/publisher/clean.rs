@@ -2,6 +2,8 @@
 
 use unicode_segmentation::UnicodeSegmentation;
 
+use crate::invisible::is_invisible;
+
 /// The longest title, in characters as people count them.
 pub const TITLE: usize = 300;
 /// The longest name of a site, a person, a topic or a tag.
@@ -13,7 +15,7 @@ pub const SUMMARY: usize = 2000;
 /// accents that runs over the lines around it has hundreds.
 const POINTS: usize = 12;
 
-/// One line: trimmed, blanks joined, no longer than `longest`.
+/// One line: trimmed, blanks joined, no longer than `longest`. Empty where nothing of it would be seen.
 pub fn line(text: &str, longest: usize) -> String {
     let mut clean = String::new();
     for word in text.split(is_blank) {
@@ -25,7 +27,8 @@ pub fn line(text: &str, longest: usize) -> String {
             clean.push_str(&word);
         }
     }
-    shortened(&clean, longest)
+    let shortened = shortened(&clean, longest);
+    if shortened.chars().all(is_unseen) { String::new() } else { shortened }
 }
 
 /// Lines of text as paragraphs, none of them empty; all together no longer than `longest`.
@@ -50,6 +53,11 @@ fn shortened(text: &str, longest: usize) -> String {
         kept.push('…');
     }
     kept
+}
+
+/// Shows nothing where it stands alone: a blank, that of Braille too, or a mark that is only seen by what it does to others.
+fn is_unseen(c: char) -> bool {
+    is_blank(c) || c == '\u{2800}' || is_invisible(c)
 }
 
 /// Separates words. U+0085 and U+001C to U+001F are among them, as Unicode and old tools see them.
@@ -84,6 +92,8 @@ mod tests {
             ("שלום עולם, مرحبا", "שלום עולם, مرحبا"),
             ("👩‍👩‍👧‍👦 and 🇩🇪", "👩‍👩‍👧‍👦 and 🇩🇪"),
             ("\u{2028}\u{2029}", ""),
+            ("\u{200b}\u{200d} \u{2800}", ""),
+            ("می\u{200c}خواهم ☺\u{fe0f}", "می\u{200c}خواهم ☺\u{fe0f}"),
         ] {
             assert_eq!(line(text, 100), expected, "{text:?}");
         }

@@ -162,6 +162,11 @@ mod tests {
         let entry = Entry::new(Row { url: "javascript:alert(1)".into(), ..Row::default() });
         assert_eq!((entry.title.as_str(), entry.href), ("javascript:alert(1)", None));
         assert_eq!(Entry::new(Row::default()).title, "no address");
+        let invisible = "\u{200b}\u{2060} \u{ad}\u{3164}\u{200d}\u{2800}\u{fe0f}";
+        let row = Row { url: "https://example.org/a".into(), title: Some(invisible.into()), ..Row::default() };
+        let entry = Entry::new(Row { site: Some(invisible.into()), summary: Some(invisible.into()), ..row });
+        assert_eq!((entry.title.as_str(), entry.site, entry.summary.len()), ("example.org/a", None, 0));
+        assert_eq!(label("\u{200b}"), "(unnamed)");
         assert_eq!(label("\u{202e}"), "(unnamed)");
     }
 

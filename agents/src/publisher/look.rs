@@ -8,7 +8,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::page::site_path;
-use super::{clean, entry};
+use super::{address, clean, entry};
 
 /// The stylesheet.
 pub const STYLE: &str = include_str!("../../templates/publisher/style.css");
@@ -35,7 +35,7 @@ const TEMPLATES: [&str; 11] = [
 pub struct Look {
     /// `LIFESTREAM_FEED_TITLE`.
     pub title: String,
-    base: Url,
+    base: String,
     served: bool,
 }
 
@@ -57,7 +57,7 @@ impl Look {
         };
         let title = clean::line(title, clean::TITLE);
         let title = if title.is_empty() { "Life stream".to_owned() } else { title };
-        Some(Self { title, base, served: served_at.is_some() })
+        Some(Self { title, base: address::uri(&base), served: served_at.is_some() })
     }
 
     /// The absolute address of a file of a tenant's site.

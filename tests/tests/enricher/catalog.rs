@@ -51,7 +51,7 @@ async fn a_member_without_the_partition_holds_the_whole_catalog_and_follows_it()
     let (known, dropped) = (names(100), "dropped-before");
     writer.tag(dropped, 9).await;
     for name in &known {
-        writer.tag(name, 1).await;
+        writer.tag(name, 2).await;
     }
     writer.tag("of-another-tenant", 1).await;
     writer.tombstone("of-another-tenant").await;

@@ -27,7 +27,7 @@ async fn two_members_share_the_work_and_each_has_the_whole_catalog_at_its_first_
     let writer = Writer::new(Kafka::shared(), &pipeline.prefix);
     let known = names(120);
     for name in &known {
-        writer.tag(name, 1).await;
+        writer.tag(name, 2).await;
     }
     let members = KEYS.map(|key| member(&pipeline, key));
     let mut sent = 0;

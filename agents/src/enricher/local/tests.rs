@@ -66,6 +66,7 @@ fn known_tags_are_used_where_the_text_has_them() {
         tag: tag.to_owned(),
         label: String::new(),
         links,
+        given: false,
     });
     let answer = enrich(&page("", ENGLISH), &KnownTags::new(values.iter()));
     assert!(answer.tags.contains(&"Databases".to_owned()), "{answer:?}");

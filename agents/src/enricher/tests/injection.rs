@@ -94,3 +94,29 @@ async fn two_answers_in_one_are_not_chosen_between() {
     let (fact, _server) = obeyed(quoted).await;
     assert!(matches!(fact.unwrap_err(), Failure::Permanent { .. }));
 }
+
+/// With a model that uses every tag it is offered, and a page before that brought in what would spoil this one.
+#[tokio::test]
+async fn what_one_page_brought_in_reaches_no_entry_but_its_own() {
+    let server = Server::start(|_, asked| {
+        let known = asked.messages().into_iter().find(|(_, content)| content.starts_with("Known tags"));
+        let known = known.map_or(String::new(), |(_, content)| content.lines().nth(2).unwrap().to_owned());
+        let offered = known.split(", ").filter(|tag| !tag.is_empty());
+        let tags: Vec<&str> = ["Therapist", "database"].into_iter().chain(offered).collect();
+        Act::Say(json!({"tags": tags, "summary": "Of a therapist.", "topic": "Therapy"}).to_string())
+    })
+    .await;
+    let enricher = enricher(&server.base, LONG);
+    for (links, given, expected) in [
+        (1, false, json!(["therapist", "databases"])),
+        (2, false, json!(["the-rapist", "databases", "pwned"])),
+        (1, true, json!(["the-rapist", "databases", "pwned"])),
+    ] {
+        let values = [tag_of("the-rapist", links, given), tag_of("pwned", links, given), tag_of("databases", 7, false)];
+        let page = Page::of(&work("A therapist keeps a database.")).unwrap();
+        let fact = enricher.enrich(page, KnownTags::new(values.iter())).await.unwrap();
+        assert_eq!(fact.payload["tags"], expected, "{links} links, given by a person: {given}");
+        let told = server.asked().pop().unwrap().told();
+        assert_eq!(told.contains("pwned"), links > 1 || given, "{told}");
+    }
+}

@@ -45,8 +45,12 @@ fn work(text: &str) -> Work {
 }
 
 fn known(tags: &[&str]) -> KnownTags {
-    let value = |tag: &&str| catalog::Value { tag: (*tag).to_owned(), label: String::new(), links: 3 };
-    KnownTags::new(tags.iter().map(value).collect::<Vec<_>>().iter())
+    KnownTags::new(tags.iter().map(|tag| tag_of(tag, 3, false)).collect::<Vec<_>>().iter())
+}
+
+/// A tag of the catalog.
+fn tag_of(tag: &str, links: u64, given: bool) -> catalog::Value {
+    catalog::Value { tag: tag.to_owned(), label: String::new(), links, given }
 }
 
 async fn enrich(enricher: &Enricher, text: &str) -> Result<Fact, Failure> {

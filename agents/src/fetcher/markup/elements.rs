@@ -21,9 +21,13 @@ pub fn is_void(name: &str) -> bool {
     )
 }
 
-/// Their content is nothing to read; it ends with their own end tag and nothing else.
+/// Their content is nothing to read; it ends with their own end tag and nothing else. A title is the second one, or another
+/// after it: what raw text gets through is bounded.
 pub fn is_skipped(name: &str) -> bool {
-    matches!(name, "script" | "style" | "template" | "noscript" | "iframe" | "noembed" | "noframes" | "textarea")
+    matches!(
+        name,
+        "script" | "style" | "template" | "noscript" | "iframe" | "noembed" | "noframes" | "textarea" | "title"
+    )
 }
 
 /// Their content is nothing to read; it ends where a block begins, too.

@@ -29,6 +29,7 @@ fn what_is_written_is_balanced_and_says_the_same() {
         ("<img src=a onerror=alert(1) alt='&lt;x>'>", "<img src=\"a\" alt=\"&lt;x&gt;\">"),
         ("<!-- c --><?pi?>a\0b&lt;p&gt;&nbsp;", "ab&lt;p&gt;\u{a0}"),
         ("<title>a<b></title>", "<title>a&lt;b&gt;</title>"),
+        ("<title>a</title>b<title>c<p></title>d", "<title>a</title>bd"),
         ("<html><head><body class=x>a</body></html>", "a"),
         ("<plaintext>a<p>b", "a&lt;p&gt;b"),
         ("<p hidden>a", "<p hidden=\"\">a</p>"),
@@ -68,6 +69,9 @@ fn depth_number_and_size_are_bounded() {
         "&amp;&#x41;&notin;".repeat(200_000),
         "xx ".repeat(2_000_000),
         "<table><tr><td>".repeat(30_000),
+        "<title>x</title>".repeat(400_000),
+        "<p>x</p>".repeat(TAGS) + &"</br>".repeat(2 * TAGS),
+        "<textarea>x</textarea><xmp>x</xmp><style>x</style>".repeat(100_000),
     ] {
         let tamed = tame(&page);
         assert!(tamed.html.len() < 8 << 20, "{}", tamed.html.len());

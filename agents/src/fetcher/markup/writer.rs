@@ -26,6 +26,8 @@ pub struct Writer {
     name: String,
     attributes: Attributes,
     within: Within,
+    /// Whether the page has its title: a document has one.
+    titled: bool,
 }
 
 /// What text belongs to.
@@ -73,7 +75,7 @@ impl Writer {
         if name == "script" && is_data && self.data < JSON_LDS {
             self.data += 1;
             self.within = Within::Data(String::new());
-        } else if name == "title" {
+        } else if name == "title" && !std::mem::replace(&mut self.titled, true) {
             self.within = Within::Title(String::new());
         } else if is_skipped(&name) || is_skipped_until_block(&name) {
             self.within = Within::Skipped { until_block: is_skipped_until_block(&name), name, depth: 1 };
@@ -138,7 +140,11 @@ impl Writer {
             Within::Page => {
                 self.ends += 1;
                 match name.as_str() {
-                    "br" => self.html.push_str("<br>"),
+                    "br" if self.tags >= TAGS => self.gap(),
+                    "br" => {
+                        self.tags += 1;
+                        self.html.push_str("<br>");
+                    }
                     name => self.nesting.end(name, &mut self.html),
                 }
             }

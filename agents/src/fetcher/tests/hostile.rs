@@ -80,6 +80,7 @@ fn pages() -> Vec<(&'static str, String, &'static str)> {
         ("an unclosed script", "<p>before<script>".to_owned() + &many("<!--<script>", 500_000), "text: \"before\""),
         ("an unclosed title", "<p>before<title>".to_owned() + &many("x", 7 << 20), "text: \"before\""),
         ("a title of 7 MB", format!("<title>{}</title><p>x", many("t", 7 << 20)), "text: \"x\""),
+        ("many titles", many("<title>t</title>", 500_000) + "<p>x", "text: \"x\""),
         ("an unclosed text area", "<p>before<textarea>".to_owned() + &many("<p>", 1 << 20), "text: \"before\""),
         ("plaintext", "<p>before<plaintext>".to_owned() + &many("<p>", 1 << 20), "text: \"before"),
         ("half a tag", "<p>before<div class=\"".to_owned() + &many("x", 7 << 20), "text: \"before\""),

@@ -78,8 +78,8 @@ async fn a_crawl_delay_slows_the_lane_down_but_not_without_end() {
         let told = told(&fetcher.fetch(&url, None).await);
         assert_eq!(told, "text: \"a page\"", "{rules}");
         let target = Target::parse(&url, &fetcher.web.allow).unwrap();
-        let delay = fetcher.robots.delay(&target).unwrap_or_default().max(fetcher.interval);
-        assert!(delay == expected || (rules.contains("inf") && delay == fetcher.interval), "{rules}: {delay:?}");
+        let delay = fetcher.robots.delay(&target).unwrap_or_default().max(fetcher.web.interval);
+        assert!(delay == expected || (rules.contains("inf") && delay == fetcher.web.interval), "{rules}: {delay:?}");
     }
 }
 
@@ -123,4 +123,36 @@ async fn the_site_that_a_redirect_leads_to_has_its_own_rules() {
     let fetcher = fetcher(&[format!("open.test:{open}"), format!("closed.test:{closed}")], Names::default());
     let told = told(&fetcher.fetch(&format!("http://open.test:{open}/"), None).await);
     assert!(told.starts_with("fact: robots.txt of http://closed.test:"), "{told}");
+}
+
+#[tokio::test]
+async fn a_crawl_delay_counts_for_whoever_a_redirect_leads_to_it() {
+    const DELAY: Duration = Duration::from_millis(500);
+    let visits = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&visits);
+    let slow = serve(move |path, _| match path {
+        "/robots.txt" => answer(200, &[], "User-agent: *\nCrawl-delay: 0.5\n"),
+        "/moved" => answer(302, &[("location", "/page")], ""),
+        _ => {
+            noted.lock().unwrap().push(tokio::time::Instant::now());
+            page("<p>a page")
+        }
+    })
+    .await;
+    let short = serve(move |path, _| match path {
+        "/robots.txt" => missing(),
+        "/moved" => answer(302, &[("location", &format!("http://slow.test:{slow}/moved"))], ""),
+        _ => answer(302, &[("location", &format!("http://slow.test:{slow}/page"))], ""),
+    })
+    .await;
+    let fetcher = fetcher(&[format!("slow.test:{slow}"), format!("short.test:{short}")], Names::default());
+    let urls: Vec<String> =
+        ["1", "2", "moved"].iter().map(|path| format!("http://short.test:{short}/{path}")).collect();
+    for result in futures_util::future::join_all(urls.iter().map(|url| fetcher.fetch(url, None))).await {
+        assert_eq!(told(&result), "text: \"a page\"");
+    }
+    let visits = visits.lock().unwrap();
+    let apart: Vec<Duration> = visits.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    // Both ends are taken when the server hears, which is a little after the turn.
+    assert!(apart.len() == 2 && apart.iter().all(|gap| *gap > DELAY * 9 / 10), "{apart:?}");
 }
