@@ -3,7 +3,8 @@ GRANT SELECT ON lifestream.routes, lifestream.dropped_routes, lifestream.pending
     TO lifestream_reader, lifestream_agent, lifestream_admin;
 GRANT INSERT, UPDATE, DELETE ON lifestream.pending_retries, lifestream.circuits, lifestream.consumer_progress
     TO lifestream_agent, lifestream_admin;
-GRANT EXECUTE ON FUNCTION lifestream.needs_fetch, lifestream.needs_enrichment, lifestream.needs_publish, lifestream.needs_republish
+GRANT EXECUTE ON FUNCTION lifestream.needs_fetch, lifestream.needs_enrichment, lifestream.needs_publish, lifestream.needs_republish,
+    lifestream.wants_webhook, lifestream.publish_payload
     TO lifestream_agent, lifestream_admin;
 
 -- Who reads tags may know which names they go by.

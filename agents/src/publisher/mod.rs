@@ -2,8 +2,11 @@
 //!
 //! What is published is a function of the state: a work only says which link to look at. So works may come twice, late and
 //! in any order, several at once share one rewriting of the lists, and a folder that was lost is made anew.
+//! Telling the webhook is a work of its own, which the fact of a publication asks for ([`asked`]): a receiver that is down
+//! holds nothing up.
 
 mod address;
+mod asked;
 mod catalogue;
 mod clean;
 mod day;
@@ -26,21 +29,21 @@ mod writer;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use lifestream_envelope::groups;
 use lifestream_envelope::settings::Settings;
 use lifestream_envelope::work::Work;
-use lifestream_envelope::{groups, ids};
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 pub use folder::Done;
 
+use asked::Asked;
 use error::PublishError;
 
 use crate::runner::{Agent, Context, Fact, Failure, Lane};
 use crate::{AgentError, Database};
 use page::Page;
 use together::Together;
-use webhook::Webhook;
+use webhook::{Told, Webhook};
 use writer::Writer;
 
 /// Publishes enriched links as feeds and a small static site.
@@ -79,22 +82,47 @@ impl Publisher {
         self.together.publications()
     }
 
-    /// Tells the webhook, if there is one.
-    async fn tell(&self, work: &Work, context: &Context<'_>, fact: &Fact) -> Result<(), PublishError> {
-        let Some(webhook) = &self.webhook else { return Ok(()) };
-        // Another attempt at the same work tells the same news.
-        let id = format!("webhook|{}|{}", context.group, work.triggered_by_event_id);
-        let id = Uuid::new_v5(&ids::NAMESPACE, id.as_bytes());
-        let client = context.database.client().await?;
-        let entry = store::links(&client, std::slice::from_ref(&work.subject_id)).await?.remove(&work.subject_id);
-        let mut data = json!({"subject_id": work.subject_id, "tenant_id": work.tenant_id, "url": fact.payload["url"]});
-        if let Some(entry) = entry.filter(|_| !fact.payload["url"].is_null()) {
+    /// Brings a link's pages up to date.
+    async fn publish(&self, work: &Work, context: &Context<'_>) -> Result<Fact, Failure> {
+        let (catalogue, look) = self.together.link(context.database, &work.subject_id).await?;
+        let (event_type, url) = match catalogue.link(&work.subject_id) {
+            Some(link) => ("publish.completed", Some(look.address(&link.tenant, &Page::Link(link.place.id).path()))),
+            None => ("publish.retracted", None),
+        };
+        let mut payload = json!({ "url": url });
+        if self.webhook.is_some() {
+            payload["webhook"] = news(work, url, context.database).await?;
+        }
+        Ok(Fact { event_type, payload })
+    }
+
+    async fn tell(&self, work: &Work, kind: &str, data: Value) -> Result<Fact, Failure> {
+        let Some(webhook) = &self.webhook else {
+            let error = "LIFESTREAM_WEBHOOK_URL is not set: start the publisher with it and retry this, or discard it";
+            return Err(Failure::Permanent { error: error.to_owned() });
+        };
+        // The same fact is the same news, however often it is told.
+        let event_type = match webhook.tell(work.triggered_by_event_id, kind, data).await? {
+            Told::Delivered => "webhook.delivered",
+            Told::Gone => "webhook.gone",
+        };
+        Ok(Fact { event_type, payload: json!({ "host": webhook.host() }) })
+    }
+}
+
+/// What the webhook is told of a link: all of it goes into the fact, so that telling needs to read nothing.
+async fn news(work: &Work, url: Option<String>, database: &Database) -> Result<Value, PublishError> {
+    let mut data = json!({"subject_id": work.subject_id, "tenant_id": work.tenant_id, "url": url});
+    if url.is_some() {
+        let client = database.client().await?;
+        let mut found = store::links(&client, std::slice::from_ref(&work.subject_id)).await?;
+        if let Some(entry) = found.remove(&work.subject_id) {
             data["title"] = entry.title.into();
             data["external_url"] = entry.href.into();
             data["tags"] = entry.tags.iter().map(|tag| entry::label(tag)).collect();
         }
-        webhook.tell(id, fact.event_type, data).await
     }
+    Ok(data)
 }
 
 #[async_trait]
@@ -132,25 +160,22 @@ impl Agent for Publisher {
         Ok(())
     }
 
-    fn lane(&self, _work: &Work) -> Option<Lane> {
-        self.webhook.as_ref().map(|webhook| Lane { name: webhook.host(), interval: Duration::ZERO })
+    fn lane(&self, work: &Work) -> Option<Lane> {
+        let webhook = self.webhook.as_ref().filter(|_| matches!(Asked::of(work), Asked::Webhook { .. }))?;
+        Some(Lane { name: webhook.host(), interval: Duration::ZERO })
     }
 
     async fn handle(&self, work: &Work, context: &Context<'_>) -> Result<Fact, Failure> {
-        store::includes(context.database, work.triggered_by_event_id).await?;
-        if self.webhook.as_ref().is_some_and(Webhook::is_failing) {
-            // Other links wait for the webhook, elsewhere: removed ones must not stay for so long.
-            self.together.everything(context.database).await?;
+        let asked = Asked::of(work);
+        if let Asked::Webhook { kind, data } = asked {
+            return self.tell(work, &kind, data).await;
         }
-        let (catalogue, look) = self.together.link(context.database, &work.subject_id).await?;
-        let fact = match catalogue.link(&work.subject_id) {
-            Some(link) => {
-                let url = look.address(&link.tenant, &Page::Link(link.place.id).path());
-                Fact { event_type: "publish.completed", payload: json!({ "url": url }) }
-            }
-            None => Fact { event_type: "publish.retracted", payload: json!({ "url": Value::Null }) },
-        };
-        self.tell(work, context, &fact).await?;
-        Ok(fact)
+        store::includes(context.database, work.triggered_by_event_id).await?;
+        if asked == Asked::Link {
+            return self.publish(work, context).await;
+        }
+        // Any publication looks at the rules about tags first, and several at once share it.
+        self.together.link(context.database, &work.subject_id).await?;
+        Ok(Fact { event_type: "publish.refreshed", payload: json!({}) })
     }
 }

@@ -62,13 +62,16 @@ pub async fn includes(database: &Database, event: Uuid) -> Result<(), PublishErr
     }
 }
 
+/// How many facts about tags the state has, and the number of the newest: one may come to the state after a newer one.
+pub type TagRules = (i64, i64);
+
 /// Changes with every `tag.merged` and `tag.dropped`, which change the tags of many links at once.
 ///
 /// # Errors
 /// The database cannot be asked.
-pub async fn tag_rules(client: &Client) -> Result<i64, PublishError> {
-    let row = client.query_one("SELECT coalesce(max(seq), 0) FROM lifestream.tag_rules", &[]).await?;
-    Ok(row.get(0))
+pub async fn tag_rules(client: &Client) -> Result<TagRules, PublishError> {
+    let row = client.query_one("SELECT count(*), coalesce(max(seq), 0) FROM lifestream.tag_rules", &[]).await?;
+    Ok((row.get(0), row.get(1)))
 }
 
 /// Those of these links that are published, by subject.

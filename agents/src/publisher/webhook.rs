@@ -21,6 +21,15 @@ use signature::Key;
 /// The specification asks for a time-out between 15 and 30 s.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// What became of news.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// The receiver took them.
+    Delivered,
+    /// It wants to hear no more (410), and is not told again until the publisher is started anew.
+    Gone,
+}
+
 /// A receiver of news.
 pub struct Webhook {
     url: Url,
@@ -28,8 +37,6 @@ pub struct Webhook {
     client: Client,
     /// It said 410: it wants no more.
     gone: AtomicBool,
-    /// It did not take the last one.
-    failing: AtomicBool,
 }
 
 impl Webhook {
@@ -57,7 +64,7 @@ impl Webhook {
             .timeout(PATIENCE)
             .build()
             .map_err(|error| wrong(format!("HTTP client: {error}")))?;
-        Ok(Some(Self { url, key, client, gone: AtomicBool::new(false), failing: AtomicBool::new(false) }))
+        Ok(Some(Self { url, key, client, gone: AtomicBool::new(false) }))
     }
 
     /// Its host and port.
@@ -66,25 +73,14 @@ impl Webhook {
         format!("{}:{port}", self.url.host_str().unwrap_or_default())
     }
 
-    /// Whether it did not take the last one.
-    pub fn is_failing(&self) -> bool {
-        self.failing.load(Ordering::Relaxed)
-    }
-
     /// Tells it. `id` is the same for the same news, however often they are told.
     ///
     /// # Errors
-    /// It did not answer 2xx. 410 is no error: it wants to hear no more, and is not told again until the publisher is started anew.
-    pub async fn tell(&self, id: Uuid, kind: &str, data: Value) -> Result<(), PublishError> {
+    /// It answered neither 2xx nor 410.
+    pub async fn tell(&self, id: Uuid, kind: &str, data: Value) -> Result<Told, PublishError> {
         if self.gone.load(Ordering::Relaxed) {
-            return Ok(());
+            return Ok(Told::Gone);
         }
-        let told = self.post(id, kind, data).await;
-        self.failing.store(told.is_err(), Ordering::Relaxed);
-        told
-    }
-
-    async fn post(&self, id: Uuid, kind: &str, data: Value) -> Result<(), PublishError> {
         let now = Timestamp::now();
         let body = json!({"type": kind, "timestamp": now.to_string(), "data": data}).to_string();
         let id = id.to_string();
@@ -103,14 +99,14 @@ impl Webhook {
         };
         let response = request.send().await.map_err(|error| failed(chain(&error.without_url()), None))?;
         match response.status() {
-            status if status.is_success() => Ok(()),
+            status if status.is_success() => Ok(Told::Delivered),
             StatusCode::GONE => {
                 self.gone.store(true, Ordering::Relaxed);
                 tracing::warn!(
                     "webhook {} answered 410: it is told nothing more until the publisher is started anew",
                     self.host()
                 );
-                Ok(())
+                Ok(Told::Gone)
             }
             status => Err(failed(format!("answered {status}"), retry_after::of(response.headers(), now))),
         }

@@ -16,7 +16,8 @@ use super::look::Look;
 use super::page::{Page, site_path};
 use super::plan::{Change, Plan};
 use super::render::{self, Scene};
-use super::{store, sweep};
+use super::store::{self, TagRules};
+use super::sweep;
 
 /// Links whose texts are in memory at a time, but for those of one page.
 const AT_A_TIME: usize = 500;
@@ -37,8 +38,8 @@ pub struct Writer {
     title: String,
     served_at: Option<String>,
     open: Option<Open>,
-    /// The newest fact about tags that the folder shows; none before the first time.
-    tag_rules: Option<i64>,
+    /// The facts about tags that the folder shows; none before the first time.
+    tag_rules: Option<TagRules>,
 }
 
 #[derive(Debug, Clone)]

@@ -83,6 +83,13 @@ SELECT apply('link.added', 30, 'link:d', '{"url": "u"}');
 SELECT needs(example('link.added', 30, 'link:d', '{"url": "u"}'));
 SELECT apply('enrichment.completed', 31, 'link:d', '{"tags": []}');
 SELECT needs(example('link.added', 30, 'link:d', '{"url": "u"}'));
+-- a publication is told to a webhook where its publisher says what; a removed link's as well
+SELECT payload, needs(example('publish.completed', 40, 'link:a', payload::jsonb)), needs(example('publish.retracted', 40, 'link:a', payload::jsonb))
+FROM unnest(ARRAY['{"url": "p"}', '{"url": "p", "webhook": {"title": "T"}}', '{"url": "p", "webhook": null}', '{"url": "p", "webhook": true}']) payload;
+-- what the publisher is asked for: nothing of it comes from the payload of a link
+SELECT event_type, lifestream.publish_payload(example(event_type, 41, 'link:a', '{"what": "webhook", "data": {"a": 1}, "webhook": {"title": "T"}}'))
+FROM unnest(ARRAY['link.added', 'enrichment.completed', 'link.removed', 'publish.completed', 'publish.retracted', 'tag.merged', 'tag.dropped']) event_type;
+SELECT lifestream.publish_payload(example('publish.completed', 42, 'link:a', '{"url": "p"}'));
 SELECT forget();
 -- the names that guards use are theirs, whatever the caller's search_path
 CREATE SCHEMA trap;

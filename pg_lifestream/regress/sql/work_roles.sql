@@ -18,7 +18,7 @@ FROM unnest(ARRAY[
     $$SELECT lifestream.add_route('note.created', 'index')$$,
     $$SELECT lifestream.drop_route('note.created', 'index')$$,
     $$INSERT INTO lifestream.routes (event_type, work_type) VALUES ('t', 'w')$$,
-    $$SELECT lifestream.needs_fetch(NULL), lifestream.needs_enrichment(NULL), lifestream.needs_publish(NULL), lifestream.needs_republish(NULL)$$,
+    $$SELECT lifestream.needs_fetch(NULL), lifestream.needs_enrichment(NULL), lifestream.needs_publish(NULL), lifestream.needs_republish(NULL), lifestream.wants_webhook(NULL), lifestream.publish_payload(NULL)$$,
     $$SELECT count(*) FROM lifestream.pending_retries, lifestream.circuits, lifestream.consumer_progress$$,
     $$SELECT count(*) FROM lifestream.dead_letters, lifestream.dead_letter_story, lifestream.tag_counts, lifestream.tag_rules, lifestream.tag_uses$$,
     $$DELETE FROM lifestream.pending_retries$$,

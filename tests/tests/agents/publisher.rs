@@ -1,4 +1,4 @@
-//! The publisher, with a folder and a webhook on loopback.
+//! The publisher, with a folder and a webhook on loopback: telling that is what the world outside sees of it.
 
 use std::path::Path;
 
@@ -25,7 +25,7 @@ impl AgentCase for Publisher {
     }
 
     fn fact(&self) -> &'static str {
-        "publish.completed"
+        "webhook.delivered"
     }
 
     fn settings(&self, site: &Site, folder: &Path) -> Vec<(String, String)> {
@@ -54,7 +54,7 @@ impl AgentCase for Publisher {
         bench.pipeline.run(&["materializer", "--until-idle"]);
     }
 
-    fn payload(&self, _: &Site, _: &str) -> Value {
-        json!({})
+    fn payload(&self, _: &Site, name: &str) -> Value {
+        json!({ "what": "webhook", "type": "publish.completed", "data": { "subject_id": subject(name) } })
     }
 }

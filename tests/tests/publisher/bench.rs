@@ -139,22 +139,28 @@ impl Bench {
 
     /// Does the work that an event asks for.
     pub async fn publish(&self, publisher: &Publisher, subject: &str, event: Uuid) -> Result<Fact, Failure> {
+        self.handle(publisher, &self.work(subject, event, json!({"what": "link"}))).await
+    }
+
+    /// Does a work.
+    pub async fn handle(&self, publisher: &Publisher, work: &Work) -> Result<Fact, Failure> {
         let context = Context { database: &self.shared, kafka: &self.kafka, group: publisher.group() };
-        publisher.handle(&work(subject, event), &context).await
+        publisher.handle(work, &context).await
+    }
+
+    /// The work that an event asks for.
+    pub fn work(&self, subject: &str, event: Uuid, payload: Value) -> Work {
+        let message = json!({
+            "id": Uuid::now_v7(), "subject": "link", "subject_id": subject, "work_type": "publish_link", "correlation_id": null,
+            "triggered_by_event_id": event, "attempt": 1, "max_attempts": 3, "created_at": "2026-11-21T10:00:00Z",
+            "not_before": null, "last_error": null, "payload": payload
+        });
+        Work::parse(message.to_string().as_bytes()).unwrap()
     }
 }
 
 fn load(settings: &BTreeMap<String, String>) -> Settings {
     Settings::load_from(&BTreeMap::new(), settings.clone(), Path::new("/nonexistent")).unwrap()
-}
-
-pub fn work(subject: &str, event: Uuid) -> Work {
-    let message = json!({
-        "id": Uuid::now_v7(), "subject": "link", "subject_id": subject, "work_type": "publish_link", "correlation_id": null,
-        "triggered_by_event_id": event, "attempt": 1, "max_attempts": 3, "created_at": "2026-11-21T10:00:00Z",
-        "not_before": null, "last_error": null, "payload": {}
-    });
-    Work::parse(message.to_string().as_bytes()).unwrap()
 }
 
 /// A link as a test wants it.

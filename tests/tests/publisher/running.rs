@@ -54,6 +54,18 @@ async fn every_link_is_published_once_though_the_publisher_is_killed() {
     let retracted = "SELECT count(*) FROM lifestream.publish_state WHERE status = 'retracted'";
     eventually(SOON, "what was removed is taken out", || count(retracted) == 20);
     assert!(mentions(folder.path(), &["Title 7<"]).is_empty());
+
+    // Nothing is published any more that would bring the pages of tags up to date on its way.
+    assert!(folder.path().join("tags/tag3/index.html").exists() && folder.path().join("tags/tag5/index.html").exists());
+    pipeline.database.psql(
+        "SELECT lifestream.emit_event('tag.merged', 'tag', 'tags', '{\"from\": \"tag3\", \"into\": \"tag4\"}');
+         SELECT lifestream.emit_event('tag.dropped', 'tag', 'tags', '{\"tag\": \"tag5\"}')",
+    );
+    let refreshed =
+        "SELECT count(*) FROM lifestream.events WHERE event_type = 'publish.refreshed' AND subject_id = 'tags'";
+    eventually(SOON, "the pages show what became of the tags", || count(refreshed) == 2);
+    assert_eq!(mentions(folder.path(), &[">tag3<", ">tag5<"]), [""; 0]);
+    assert_eq!(count("SELECT count(*) FROM lifestream.publish_state WHERE subject_id = 'tags'"), 0);
     assert_eq!(count("SELECT count(*) FROM lifestream.dead_letters"), 0);
     assert_eq!(publisher.terminate().code(), Some(0));
     for part in parts {

@@ -46,6 +46,11 @@ async fn the_catalog_follows_the_tags_of_links_with_exact_counts_and_tombstones(
     let expected: BTreeMap<String, u64> = expected.iter().map(|(key, links)| ((*key).to_owned(), *links)).collect();
     assert_eq!((catalog(&bench), counted(&bench)), (expected.clone(), expected));
     let written = bench.pipeline.records("tags.catalog").len();
+    let given = |key: &str| {
+        bench.pipeline.records("tags.catalog").iter().rfind(|record| record.key() == key).unwrap().json()["given"]
+            .clone()
+    };
+    assert_eq!(given("rust"), true, "by a person");
     // Nothing new: nothing is written.
     bench.route().await;
     assert_eq!(bench.pipeline.records("tags.catalog").len(), written);
@@ -73,6 +78,7 @@ async fn the_catalog_follows_the_tags_of_links_with_exact_counts_and_tombstones(
         reader.catalog().all().iter().map(|(key, known)| (key.clone(), known.value.links)).collect()
     };
     eventually(SOON, "a reader follows, tombstones too", || known() == expected);
+    assert_eq!((given("rust"), given("postgres")), (true.into(), false.into()));
     router.stop().await;
 }
 
