@@ -9,6 +9,7 @@ CREATE FUNCTION lifestream.add_route(
 ) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+    known text;
     guard_name text;
     map_name text;
 BEGIN
@@ -16,14 +17,25 @@ BEGIN
         RAISE EXCEPTION 'event_type must have 1 to 255 octets, not %', coalesce(octet_length(event_type)::text, 'NULL')
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
+    IF event_type IN ('work.failed', 'work.retry_requested') THEN
+        RAISE EXCEPTION 'no route can take "%"', event_type
+            USING ERRCODE = 'invalid_parameter_value',
+                  HINT = 'What came of its work would be such an event again, without end. Take work.dead_lettered: what is given up for good.';
+    END IF;
     IF work_type IS NULL OR work_type !~ '^[a-z0-9._-]{1,200}$' THEN
         RAISE EXCEPTION 'work_type must have 1 to 200 of the characters a-z, 0-9, dot, underscore and hyphen, not %',
                 coalesce(quote_literal(left(work_type, 300)), 'NULL')
             USING ERRCODE = 'invalid_parameter_value', HINT = 'It names a Kafka topic: work.<work_type>.';
     END IF;
-    IF work_type = 'dead_letter' THEN
-        RAISE EXCEPTION 'work_type cannot be "dead_letter"'
+    IF translate(work_type, '.', '_') = 'dead_letter' THEN
+        RAISE EXCEPTION 'work_type cannot be "%"', work_type
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Topic work.dead_letter holds the work that was given up.';
+    END IF;
+    SELECT r.work_type INTO known FROM lifestream.routes r
+    WHERE translate(r.work_type, '.', '_') = translate(add_route.work_type, '.', '_') AND r.work_type <> add_route.work_type;
+    IF FOUND THEN
+        RAISE EXCEPTION 'work_type "%" differs from "%" by . and _ only', work_type, known
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Kafka takes no two topics whose names differ so.';
     END IF;
     IF max_attempts IS NULL OR max_attempts NOT BETWEEN 1 AND 1000 THEN
         RAISE EXCEPTION 'max_attempts must be between 1 and 1000, not %', coalesce(max_attempts::text, 'NULL')

@@ -1,6 +1,6 @@
 -- Which events become work for whom. Written by add_route and drop_route; the router follows.
 CREATE TABLE lifestream.routes (
-    event_type   text        NOT NULL CHECK (event_type <> ''),
+    event_type   text        NOT NULL CHECK (event_type NOT IN ('', 'work.failed', 'work.retry_requested')),
     work_type    text        NOT NULL CHECK (work_type ~ '^[a-z0-9._-]{1,200}$' AND work_type <> 'dead_letter'),
     guard        text,
     payload_map  text,

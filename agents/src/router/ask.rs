@@ -17,6 +17,8 @@ use crate::materializer::{Fault, describe, fault_of};
 /// How often a lone question is asked, with a growing wait, when its error may pass, before its work is a dead letter.
 const TRIES: u32 = 3;
 
+const NO_PAYLOAD: &str = "its payload was left out, and no route leads from its event to such work any more";
+
 /// What a route says about an event.
 #[derive(Debug)]
 pub enum Answer {
@@ -44,7 +46,7 @@ pub struct ById<'a> {
     pub work_type: &'a str,
     /// The event.
     pub event_id: Uuid,
-    /// Whether the payload is asked for, which is the event's own where the route has no map.
+    /// Whether the payload is asked for: what the route's map gives, or the event's own where it has none.
     pub payload: bool,
     /// Whether the guard is asked: without it, the work needs doing.
     pub guarded: bool,
@@ -83,7 +85,7 @@ impl Questions<'_> {
 
     fn wants_payload(&self, plan: &Plan, place: usize) -> bool {
         match self {
-            Self::Values(list) => plan.routes.get(list[place].route).is_some_and(Route::maps),
+            Self::Values(list) => plan.routes.get(list[place].route).is_some_and(|route| route.maps),
             Self::Ids(list) => list[place].payload,
         }
     }
@@ -156,7 +158,7 @@ async fn halving(
         let error = match questions.ask(client, plan, &order[from..to]).await {
             Ok(rows) => {
                 for row in &rows {
-                    take(row, &mut answers, |place| questions.wants_payload(plan, place))?;
+                    take(row, plan, &mut answers, |place| questions.wants_payload(plan, place))?;
                 }
                 tries = 0;
                 continue;
@@ -207,14 +209,23 @@ fn is_of_question(client: &Client, error: &tokio_postgres::Error) -> bool {
     severity == Some(Severity::Error) && !client.is_closed()
 }
 
-fn take(row: &Row, answers: &mut [Answer], wants_payload: impl Fn(usize) -> bool) -> Result<(), AgentError> {
-    let (place, yes): (i32, bool) = (row.try_get(0)?, row.try_get(1)?);
+fn take(
+    row: &Row,
+    plan: &Plan,
+    answers: &mut [Answer],
+    wants_payload: impl Fn(usize) -> bool,
+) -> Result<(), AgentError> {
+    let (place, yes, route): (i32, bool, Option<i32>) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
     let place = usize::try_from(place).unwrap_or(usize::MAX);
     let Some(answer) = answers.get_mut(place) else { return Ok(()) };
-    *answer = match (yes, wants_payload(place)) {
-        (false, _) => Answer::No,
-        (true, false) => Answer::Yes(None),
-        (true, true) => object(row.try_get(2)?),
+    let route = route.and_then(|number| plan.routes.get(usize::try_from(number).ok()?));
+    *answer = match (route, wants_payload(place)) {
+        _ if !yes => Answer::No,
+        (Some(Route { trouble: Some(trouble), .. }), _) => Answer::Broken(trouble.clone()),
+        (_, false) => Answer::Yes(None),
+        (Some(_), true) => object(row.try_get(3)?),
+        // A map may have made another of the event's own.
+        (None, true) => Answer::Broken(NO_PAYLOAD.to_owned()),
     };
     Ok(())
 }

@@ -9,6 +9,7 @@ use lifestream_envelope::settings::RetrySettings;
 use lifestream_envelope::work::Work;
 use lifestream_envelope::{headers, ids};
 use rdkafka::message::{Headers, Message, OwnedMessage};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
@@ -24,6 +25,8 @@ const CONCERN_TAGS: [&str; 5] = ["link.added", "link.removed", "enrichment.compl
 pub struct Taken<'a> {
     value: &'a str,
     event: Event,
+    /// Numbers of the routes that take it.
+    routes: &'a [usize],
 }
 
 /// A batch, read.
@@ -49,7 +52,7 @@ pub struct Outcome {
 
 impl<'a> Batch<'a> {
     /// Reads records. Of most it is enough to see their type.
-    pub fn read(records: &'a [OwnedMessage], plan: &Plan) -> Self {
+    pub fn read(records: &'a [OwnedMessage], plan: &'a Plan) -> Self {
         let mut batch = Self::default();
         for record in records {
             if header(record, headers::MARKER).is_some() {
@@ -65,7 +68,7 @@ impl<'a> Batch<'a> {
             if !is_own(event_type) && plan.of_event(event_type).is_empty() {
                 continue;
             }
-            match read(record) {
+            match read(record, plan) {
                 Ok(taken) => batch.taken.push(taken),
                 Err(error) => pass_over(record, &error),
             }
@@ -77,7 +80,7 @@ impl<'a> Batch<'a> {
     pub fn questions(&self, plan: &Plan) -> Vec<ByValue<'a>> {
         let mut questions = Vec::new();
         for taken in &self.taken {
-            let routes = plan.of_event(&taken.event.event_type).iter().copied();
+            let routes = taken.routes.iter().copied();
             questions.extend(
                 routes.filter(|route| is_asked(plan, *route)).map(|route| ByValue { route, value: taken.value }),
             );
@@ -90,8 +93,8 @@ impl<'a> Batch<'a> {
         let mut answers = answers.into_iter();
         let mut outcome = Outcome::default();
         let now = Timestamp::now();
-        for Taken { event, .. } in self.taken {
-            for number in plan.of_event(&event.event_type) {
+        for Taken { event, routes, .. } in self.taken {
+            for number in routes {
                 let Some(route) = plan.routes.get(*number) else { continue };
                 let mut work = first_attempt(&event, &route.work_type, route.max_attempts, now);
                 let answer = match (&route.trouble, is_asked(plan, *number)) {
@@ -108,7 +111,7 @@ impl<'a> Batch<'a> {
                     Answer::Unknown => outcome.work.push((work, event.id)),
                     Answer::Broken(error) => {
                         // What the map would have made of it is not known: a retry asks again.
-                        if route.maps() {
+                        if route.maps {
                             work.omit_payload();
                         }
                         outcome.dead.push(DeadLetter::of_router(work, error, now, event.id));
@@ -174,11 +177,28 @@ fn first_attempt(event: &Event, work_type: &str, max_attempts: u32, now: Timesta
     }
 }
 
-fn read(record: &OwnedMessage) -> Result<Taken<'_>, String> {
+fn read<'a>(record: &'a OwnedMessage, plan: &'a Plan) -> Result<Taken<'a>, String> {
     let value = record.payload().ok_or("the value is null")?;
     let value = std::str::from_utf8(value).map_err(|error| error.to_string())?;
     let event = Event::parse(value.as_bytes()).map_err(|error| error.to_string())?;
-    Ok(Taken { value, event })
+    // Work that routes on dead letters make is given up in silence: told of that, they might fail again, without end.
+    let is_silent =
+        event.event_type == DEAD_LETTERED && letter_of(&event).is_some_and(|work_type| plan.is_of_letters(&work_type));
+    let routes = if is_silent { &[] } else { plan.of_event(&event.event_type) };
+    Ok(Taken { value, event, routes })
+}
+
+/// The type of the work that a `work.dead_lettered` gives up, as far as it tells.
+fn letter_of(event: &Event) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Letter {
+        work_message: Given,
+    }
+    #[derive(Deserialize)]
+    struct Given {
+        work_type: String,
+    }
+    serde_json::from_str::<Letter>(event.payload.get()).ok().map(|letter| letter.work_message.work_type)
 }
 
 /// The materializer parks it, with its error.

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use tokio_postgres::{Client, Statement};
 
+use super::letters::DEAD_LETTERED;
 use crate::AgentError;
 
 /// What `lifestream.routes` says.
 fn registered_statement() -> String {
     format!(
         "SELECT r.event_type, r.work_type, r.max_attempts, (extract(epoch FROM r.backoff) * 1000)::int8, \
-         g.call, m.call, coalesce(g.trouble, m.trouble) \
+         g.call, m.call, r.payload_map IS NOT NULL, coalesce(g.trouble, m.trouble) \
          FROM lifestream.routes r CROSS JOIN LATERAL ({guard}) AS g CROSS JOIN LATERAL ({map}) AS m \
          ORDER BY r.event_type, r.work_type",
         guard = called("guard", "guard", "boolean"),
@@ -56,6 +57,8 @@ pub struct Route {
     guard: Option<String>,
     /// The payload map, as it stands in a statement.
     map: Option<String>,
+    /// Whether the payload is another than the event's: also where the map is gone.
+    pub maps: bool,
     /// Why neither can be asked, if so: its work becomes dead letters.
     pub trouble: Option<String>,
 }
@@ -65,11 +68,6 @@ impl Route {
     pub fn asks(&self) -> bool {
         self.guard.is_some() || self.map.is_some()
     }
-
-    /// Whether the payload is another than the event's.
-    pub fn maps(&self) -> bool {
-        self.map.is_some()
-    }
 }
 
 /// The routes, ready to be asked on one connection.
@@ -78,10 +76,11 @@ pub struct Plan {
     /// Every route, in the order of their numbers, from 0.
     pub routes: Vec<Route>,
     by_event: HashMap<String, Vec<usize>>,
-    /// `$1` places, `$2` numbers of routes, `$3` values of records; gives place, the guard's answer, the map's payload.
+    /// `$1` places, `$2` numbers of routes, `$3` values of records; gives place, the guard's answer, the route, the map's payload.
     pub by_value: Statement,
     /// `$1` places, `$2` work types, `$3` ids of events, `$4` whether a payload is wanted; `$5`, `$6`, `$7` event type, work type and
-    /// number of each route; `$8` whether the guard is asked; gives the same for the events that are there.
+    /// number of each route; `$8` whether the guard is asked; gives the same for the events that are there, with no route where none
+    /// leads from such an event to the work.
     pub by_id: Statement,
 }
 
@@ -111,12 +110,15 @@ impl Plan {
         Ok(Self { fingerprint, routes, by_event, by_value, by_id })
     }
 
-    /// Whether routes are registered differently now. A function that was replaced or dropped is not seen by this.
+    /// Whether routes are registered differently now, or one that could not be asked can be. Another function that was
+    /// replaced or dropped is not seen by this.
     ///
     /// # Errors
     /// As the database has it.
     pub async fn is_outdated(&self, client: &Client) -> Result<bool, AgentError> {
-        Ok(client.query_one(FINGERPRINT, &[]).await?.try_get::<_, &str>(0)? != self.fingerprint)
+        let is_troubled = self.routes.iter().any(|route| route.trouble.is_some());
+        Ok(client.query_one(FINGERPRINT, &[]).await?.try_get::<_, &str>(0)? != self.fingerprint
+            || is_troubled && registered(client).await? != self.routes)
     }
 
     /// Whether routes or their functions are others now.
@@ -130,6 +132,11 @@ impl Plan {
     /// Numbers of the routes that take events of this type.
     pub fn of_event(&self, event_type: &str) -> &[usize] {
         self.by_event.get(event_type).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether routes on dead letters make work of this type.
+    pub fn is_of_letters(&self, work_type: &str) -> bool {
+        self.of_event(DEAD_LETTERED).iter().any(|number| self.routes[*number].work_type == work_type)
     }
 
     /// The wait before the second attempt that a route asks for; of several into this work type the longest.
@@ -165,7 +172,8 @@ pub async fn registered(client: &Client) -> Result<Vec<Route>, AgentError> {
             backoff: backoff.and_then(|ms| u64::try_from(ms).ok()).map(Duration::from_millis),
             guard: row.try_get(4)?,
             map: row.try_get(5)?,
-            trouble: row.try_get(6)?,
+            maps: row.try_get(6)?,
+            trouble: row.try_get(7)?,
         });
     }
     Ok(routes)
@@ -190,7 +198,7 @@ fn statement(rows: &str, guards: &[(usize, &str)], maps: &[(usize, &str)], other
         }
     };
     format!(
-        "SELECT a.place, a.yes, CASE WHEN a.yes AND a.wanted THEN {map} END FROM (\
+        "SELECT a.place, a.yes, a.route, CASE WHEN a.yes AND a.wanted THEN {map} END FROM (\
          SELECT r.place, r.route, r.wanted, r.e, CASE WHEN r.guarded THEN coalesce({guard}, true) ELSE true END AS yes FROM ({rows} OFFSET 0) AS r OFFSET 0) AS a",
         map = case(maps, "a", "::text", otherwise),
         guard = case(guards, "r", "", "true"),

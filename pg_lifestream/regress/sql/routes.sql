@@ -21,9 +21,10 @@ SELECT attempt($$SELECT lifestream.add_route('', 'w')$$);
 SELECT attempt($$SELECT lifestream.add_route('  ', 'w')$$);
 SELECT attempt($$SELECT lifestream.add_route(NULL, 'w')$$);
 SELECT attempt($$SELECT lifestream.add_route(repeat('x', 256), 'w')$$);
+SELECT attempt(format('SELECT lifestream.add_route(%L, %L)', e, 'w')) FROM unnest(ARRAY['work.failed', 'work.retry_requested']) e;
 SELECT attempt($$SELECT lifestream.add_route('note.created', NULL)$$);
 SELECT attempt(format('SELECT lifestream.add_route(%L, %L)', 'note.created', w))
-FROM unnest(ARRAY['', 'Summarise', 'two words', 'a/b', E'line\n', E'line\nend', repeat('x', 201), 'dead_letter']) w;
+FROM unnest(ARRAY['', 'Summarise', 'two words', 'a/b', E'line\n', E'line\nend', repeat('x', 201), 'dead_letter', 'dead.letter', 'fetch.link']) w;
 SELECT attempt(format('SELECT lifestream.add_route(%L, %L)', 'note.created', repeat('x', 200)));
 SELECT lifestream.drop_route('note.created', repeat('x', 200));
 -- numbers
@@ -82,6 +83,7 @@ DELETE FROM lifestream.dropped_routes;
 INSERT INTO lifestream.routes (event_type, work_type, guard, builtin) VALUES
     ('link.added', 'fetch_link', 'lifestream.needs_fetch', true), ('link.added', 'publish_link', 'lifestream.needs_republish', true);
 -- the table itself refuses what add_route does
+SELECT split_part(attempt($$INSERT INTO lifestream.routes (event_type, work_type) VALUES ('work.failed', 'w')$$), E'\n', 1);
 SELECT split_part(attempt($$INSERT INTO lifestream.routes (event_type, work_type) VALUES ('t', 'A b')$$), E'\n', 1);
 SELECT split_part(attempt($$INSERT INTO lifestream.routes (event_type, work_type, max_attempts) VALUES ('t', 'w', 0)$$), E'\n', 1);
 SET client_min_messages = warning;

@@ -11,4 +11,5 @@ mod retries;
 mod routing;
 mod speed;
 mod tags;
+mod troubles;
 mod up;
