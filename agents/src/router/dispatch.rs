@@ -100,6 +100,10 @@ impl Dispatcher {
 
     async fn settle(&mut self, rows: &Client, shutdown: &CancellationToken) -> Result<usize, AgentError> {
         let waiting = pending::take(rows).await?;
+        if waiting.is_empty() {
+            pending::settle(rows, &[], &[]).await?;
+            return Ok(0);
+        }
         let mut decided = self.decide(&waiting, shutdown).await?;
         let items: Vec<Item<'_>> = decided.send.iter().map(|(_, work)| Item::Work(work)).collect();
         let mut sent = HashSet::new();
@@ -128,9 +132,6 @@ impl Dispatcher {
 
     async fn decide(&mut self, waiting: &[Waiting], shutdown: &CancellationToken) -> Result<Decided, AgentError> {
         let mut decided = Decided::default();
-        if waiting.is_empty() {
-            return Ok(decided);
-        }
         let asking = match self.asking.take() {
             Some(mut asking) if !asking.session.client.is_closed() => {
                 asking.refresh().await?;

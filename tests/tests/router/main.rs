@@ -6,6 +6,7 @@ mod guards;
 mod killed;
 mod letters;
 mod members;
+mod outages;
 mod refusals;
 mod retries;
 mod routing;
