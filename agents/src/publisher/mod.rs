@@ -136,6 +136,11 @@ impl Agent for Publisher {
         self.webhook.as_ref().map(|webhook| Lane { name: webhook.host(), interval: Duration::ZERO })
     }
 
+    /// Work waits in Kafka while the webhook is away; what is published is brought up to date with each probe.
+    fn has_one_lane(&self) -> bool {
+        self.webhook.is_some()
+    }
+
     async fn handle(&self, work: &Work, context: &Context<'_>) -> Result<Fact, Failure> {
         store::includes(context.database, work.triggered_by_event_id).await?;
         if self.webhook.as_ref().is_some_and(Webhook::is_failing) {
