@@ -6,7 +6,7 @@ use lifestream_envelope::work::Work;
 use lifestream_tests::eventually;
 use serde_json::json;
 
-use crate::bench::{Bench, SOON, task};
+use crate::bench::{Bench, GROUP, SOON, task};
 
 /// Sends what was put off, as the router does once it is due.
 fn dispatch_due(bench: &Bench) {
@@ -110,6 +110,34 @@ async fn work_that_the_state_is_not_ready_for_waits_with_its_attempt_and_is_no_h
     bench.settle().await;
     assert_eq!(bench.count("lifestream.events WHERE event_type = 'scripted.done'"), 25);
     assert_eq!(bench.count("lifestream.pending_retries"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_makes_nothing_of_what_another_one_knows_and_forgets_what_is_old() {
+    let bench = Bench::new("run_rows").await;
+    let group = format!("{}{GROUP}", bench.pipeline.prefix);
+    bench.psql(&format!(
+        "INSERT INTO lifestream.circuits (consumer_group, lane, state, failures, until, last_error, holds_until) VALUES \
+         ('{group}', 'old', 'probing', 12, NULL, 'of a member that was killed', now() - interval '1 s')"
+    ));
+    bench.world.is_down.store(true, Ordering::SeqCst);
+    bench.put(&(0..6).map(|n| task(&format!("down:{n}"), n, json!({"host": "down"}))).collect::<Vec<_>>());
+    let member = bench.start();
+    let row = || bench.psql("SELECT state, holds_until > now() + interval '59 min' FROM lifestream.circuits");
+    eventually(SOON, "it is slow, which is all that is left", || row() == "slow|t");
+    let status = || bench.psql("SELECT last_error FROM lifestream.pipeline_status WHERE stage = 'scripted'");
+    eventually(SOON, "status says so", || status() == "down is slow: 503 from down");
+    // Another member has paused it until tomorrow: that one's end of the pause counts, whatever this one finds out.
+    bench.psql("UPDATE lifestream.circuits SET state = 'paused', until = now() + interval '1 day', holds_until = now() + interval '25 hours'");
+    bench.put(&(6..12).map(|n| task(&format!("down:{n}"), n, json!({"host": "down"}))).collect::<Vec<_>>());
+    eventually(SOON, "this one pauses it too", || {
+        bench.count("lifestream.pending_retries WHERE reason = 'circuit'") > 0
+    });
+    member.stop().await;
+    let kept = bench.psql("SELECT state, until > now() + interval '23 hours' FROM lifestream.circuits");
+    assert_eq!(kept, "paused|t");
+    bench.psql("UPDATE lifestream.circuits SET holds_until = now()");
+    assert_eq!(status(), "");
 }
 
 #[tokio::test(flavor = "multi_thread")]
