@@ -108,7 +108,14 @@ impl Answer {
 /// # Errors
 /// The database does not answer.
 pub async fn is_answered(database: &Database, group: &str, work: &Work) -> Result<bool, AgentError> {
-    let id = ids::result_id(group, work.id);
+    exists(database, ids::result_id(group, work.id)).await
+}
+
+/// Whether there is an event with this id.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn exists(database: &Database, id: Uuid) -> Result<bool, AgentError> {
     let rows = query(database, "SELECT FROM lifestream.events WHERE id = $1", &[&id]).await?;
     Ok(!rows.is_empty())
 }

@@ -82,7 +82,11 @@ impl Shared {
         let source = format!("agent/{}", self.agent.name());
         match self.insist(|| answer.emit(&self.database, &source)).await {
             Ok(()) => Ok(()),
-            Err((Refusal::Answered, error)) => {
+            Err((Refusal::Unique, error)) => {
+                let exists = self.insist(|| answer::exists(&self.database, answer.id)).await;
+                if !matches!(exists, Ok(true)) {
+                    return Err(error);
+                }
                 tracing::debug!(%error, id = %answer.id, "answered already");
                 Ok(())
             }
