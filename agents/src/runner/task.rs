@@ -190,7 +190,9 @@ impl Shared {
         if self.is_answered(work).await {
             return;
         }
+        failpoint!("runner.putting_off");
         let stored = self.insist(|| answer::put_off(&self.database, work, reason, wait)).await;
+        failpoint!("runner.put_off");
         let Err((_, error)) = stored else { return };
         // Such as a payload that jsonb cannot hold: nobody could send it again.
         let error = format!("cannot be put off: {error}");
