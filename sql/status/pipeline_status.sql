@@ -22,10 +22,10 @@ WITH head AS MATERIALIZED (
            string_agg(o.error, '; ' ORDER BY o.partition) AS error
     FROM lifestream.kafka_offsets o LEFT JOIN lifestream.bridge_progress b ON b.topic = o.topic
     GROUP BY o.consumer_group
-), paused AS (
+), avoided AS (
     SELECT c.consumer_group, string_agg(format('%s is %s: %s', c.lane, c.state, coalesce(c.last_error, 'no error given')), '; '
                                         ORDER BY c.changed_at DESC, c.lane) AS error
-    FROM lifestream.circuits c WHERE c.state <> 'slow' GROUP BY c.consumer_group
+    FROM lifestream.circuits c WHERE c.holds_until > now() GROUP BY c.consumer_group
 ), reported AS (
     SELECT p.stage, p.consumer_group, sum(greatest(p.high - p.committed, 0)) AS backlog,
            min(p.oldest_at) FILTER (WHERE p.high > p.committed) AS oldest,
@@ -45,7 +45,7 @@ FROM consumed c LEFT JOIN set_aside s ON s.stage = 'materializer' AND s.consumer
 UNION ALL
 SELECT r.stage, r.consumer_group, r.backlog::bigint, CASE WHEN r.backlog > 0 THEN now() - r.oldest END,
        r.rate::double precision, 0, coalesce(p.error, r.error), r.updated_at
-FROM reported r LEFT JOIN paused p USING (consumer_group)
+FROM reported r LEFT JOIN avoided p USING (consumer_group)
 UNION ALL
 SELECT 'retries', NULL, count(*), now() - min(q.queued_at), NULL, 0,
        (SELECT w.work_message ->> 'last_error' FROM lifestream.pending_retries w ORDER BY w.not_before LIMIT 1), max(q.queued_at)
@@ -59,5 +59,5 @@ COMMENT ON COLUMN lifestream.pipeline_status.backlog IS 'bridge: unpublished eve
 COMMENT ON COLUMN lifestream.pipeline_status.oldest_age IS 'bridge: of the oldest unpublished event; materializer: of the last event applied in the partition that is furthest behind, so at least as old as the oldest that waits; router and agents: of the oldest record not done; retries, dead_letters: since the oldest of them failed; null with no backlog';
 COMMENT ON COLUMN lifestream.pipeline_status.rate IS 'records a second over the last seconds of work, 0 when idle; null where it is not measured';
 COMMENT ON COLUMN lifestream.pipeline_status.parked IS 'rows in lifestream.parked';
-COMMENT ON COLUMN lifestream.pipeline_status.last_error IS 'what holds the stage up, such as a host or API that is paused, else the error of the event parked last';
+COMMENT ON COLUMN lifestream.pipeline_status.last_error IS 'what holds the stage up, such as a host or API that is slowed down or paused, else the error of the event parked last';
 COMMENT ON COLUMN lifestream.pipeline_status.updated_at IS 'when the stage last recorded progress';

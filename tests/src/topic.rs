@@ -1,6 +1,6 @@
 //! Reading a whole topic, as any consumer would.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use lifestream_envelope::headers::MARKER;
@@ -59,24 +59,46 @@ impl Record {
     }
 }
 
-/// Reads a topic from its beginning to its present end; by partition, then by offset. A topic that is not there has no records.
+/// What a group (its name with the prefix) has committed of a topic, by partition.
 ///
 /// # Panics
-/// If Kafka cannot be read within 60 seconds.
-pub fn read_topic(brokers: &str, topic: &str) -> Vec<Record> {
-    let consumer: BaseConsumer = ClientConfig::new()
+/// If Kafka does not answer within 20 seconds.
+pub fn committed(brokers: &str, group: &str, topic: &str) -> BTreeMap<i32, i64> {
+    let consumer = consumer(brokers, group);
+    let mut asked = TopicPartitionList::new();
+    for partition in partitions(&consumer, topic) {
+        asked.add_partition(topic, partition);
+    }
+    let told = consumer.committed_offsets(asked, Duration::from_secs(20)).expect("Kafka tells");
+    let offset = |offset| if let Offset::Offset(offset) = offset { Some(offset) } else { None };
+    told.elements().iter().filter_map(|element| Some((element.partition(), offset(element.offset())?))).collect()
+}
+
+fn consumer(brokers: &str, group: &str) -> BaseConsumer {
+    ClientConfig::new()
         .set("bootstrap.servers", brokers)
-        .set("group.id", "lifestream-tests")
+        .set("group.id", group)
         .set("enable.auto.commit", "false")
         .set("enable.partition.eof", "true")
         .set("allow.auto.create.topics", "false")
         .set("fetch.wait.max.ms", "10")
         .set_log_level(rdkafka::config::RDKafkaLogLevel::Error)
         .create()
-        .expect("a consumer");
+        .expect("a consumer")
+}
+
+fn partitions(consumer: &BaseConsumer, topic: &str) -> BTreeSet<i32> {
     let metadata = consumer.fetch_metadata(Some(topic), Duration::from_secs(20)).expect("Kafka answers");
-    let partitions: BTreeSet<i32> =
-        metadata.topics().iter().flat_map(|found| found.partitions()).map(|partition| partition.id()).collect();
+    metadata.topics().iter().flat_map(|found| found.partitions()).map(|partition| partition.id()).collect()
+}
+
+/// Reads a topic from its beginning to its present end; by partition, then by offset. A topic that is not there has no records.
+///
+/// # Panics
+/// If Kafka cannot be read within 60 seconds.
+pub fn read_topic(brokers: &str, topic: &str) -> Vec<Record> {
+    let consumer = consumer(brokers, "lifestream-tests");
+    let partitions = partitions(&consumer, topic);
     let mut assignment = TopicPartitionList::new();
     for partition in &partitions {
         assignment.add_partition_offset(topic, *partition, Offset::Beginning).expect("an assignment");

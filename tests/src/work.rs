@@ -1,5 +1,6 @@
 //! Work messages put on their topic by hand, as the router puts them.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use lifestream_envelope::kafka::Kafka as Client;
@@ -12,6 +13,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::pipeline::Pipeline;
+use crate::topic::{committed, read_topic};
 
 /// The first attempt at some work, of an event that never was.
 ///
@@ -79,6 +81,27 @@ impl WorkTopic {
     pub fn put_value(&self, key: &str, value: &[u8]) {
         self.send(key.as_bytes(), value, None);
         self.producer.flush(Duration::from_secs(60)).expect("Kafka takes it");
+    }
+
+    /// What an agent's group (named without prefix) has committed as done is answered by it, or put off. To be asked when
+    /// no router sends.
+    ///
+    /// # Panics
+    /// If work is lost; if Kafka does not tell, or a record is no work message.
+    #[track_caller]
+    pub fn assert_none_lost(&self, pipeline: &Pipeline<'_>, group: &str) {
+        let committed = committed(&pipeline.kafka.brokers(), &format!("{}{group}", pipeline.prefix), &self.topic);
+        let known = "SELECT id FROM lifestream.events UNION ALL SELECT work_id FROM lifestream.pending_retries";
+        let known = pipeline.database.psql(known);
+        let known: HashSet<Uuid> = known.lines().map(|id| id.parse().expect("a uuid")).collect();
+        let lost: Vec<String> = read_topic(&pipeline.kafka.brokers(), &self.topic)
+            .into_iter()
+            .filter(|record| committed.get(&record.partition).is_some_and(|offset| record.offset < *offset))
+            .map(|record| Work::parse(record.value.as_deref().expect("a value")).expect("a work message"))
+            .filter(|work| !known.contains(&work.id) && !known.contains(&ids::result_id(group, work.id)))
+            .map(|work| work.subject_id)
+            .collect();
+        assert!(lost.is_empty(), "committed, and neither answered nor put off: {lost:?}");
     }
 
     fn send(&self, key: &[u8], value: &[u8], work: Option<&Work>) {

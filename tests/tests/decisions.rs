@@ -252,8 +252,9 @@ fn status_shows_every_stage_and_the_circuits_that_are_not_closed() {
     let stages: Vec<&str> = quiet.lines().filter_map(|line| line.split_whitespace().next()).collect();
     assert_eq!(stages, ["STAGE", "bridge", "router", "fetcher", "retries", "dead_letters"]);
     database.psql(
-        "INSERT INTO lifestream.circuits (consumer_group, lane, state, failures, until, last_error)
-         VALUES ('fetcher-agent-v2', 'down.example', 'paused', 11, now() + interval '10 min', 'HTTP status 503')",
+        "INSERT INTO lifestream.circuits (consumer_group, lane, state, failures, until, last_error, holds_until)
+         VALUES ('fetcher-agent-v2', 'down.example', 'paused', 11, now() + interval '10 min', 'HTTP status 503', DEFAULT),
+                ('fetcher-agent-v2', 'gone.example', 'paused', 11, NULL, 'HTTP status 503', now())",
     );
     let status = run(&database, &["status"], DONE).stdout;
     let below: Vec<&str> = status.lines().skip_while(|line| !line.starts_with("CIRCUIT")).collect();

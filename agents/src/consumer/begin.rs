@@ -1,7 +1,8 @@
 //! Where a member begins a partition.
 //!
 //! A committed offset counts only for the topic that it was taken in; that topic's id is kept as the commit's metadata.
-//! Of another topic by that name everything is read: what has been done already is known by its derived ids.
+//! Of another topic by that name everything is read: what has been done already is known by its derived ids. A partition
+//! is done where a member would begin at its end.
 
 /// Where to begin, and what people should know about it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -377,7 +377,8 @@ impl Member {
         let ends = self.kafka.offsets(&self.topic, topic.partitions).await?;
         let committed = committed(&self.consumer, &self.topic, &all).await?;
         Ok((0..).zip(ends).all(|(partition, (low, high))| {
-            low == high || committed.get(&partition).is_some_and(|(offset, _)| *offset >= high)
+            let known = committed.get(&partition).map(|(offset, id)| (*offset, id.as_str()));
+            begin::of(&self.topic, &topic.id, partition, known, low, high).at == high
         }))
     }
 

@@ -80,7 +80,8 @@ pub fn judge(place: &str, status: StatusCode, words: &Words, not_before: Option<
     let code = words.code.as_ref().map(|code| format!(" {code}")).unwrap_or_default();
     let said = format!("{place} answers {}{code}", status.as_u16());
     let permanent = |what: &str| Failure::Permanent { error: format!("{said}: {what}") };
-    let passes = |what: &str| Judgement::Fails(Failure::Passing { error: format!("{said}{what}"), not_before });
+    let passes =
+        |what: &str| Judgement::Fails(Failure::Passing { error: format!("{said}{what}"), not_before, lane: None });
     match status.as_u16() {
         413 => Judgement::TooLong,
         400 | 422 if words.is_about_length() => Judgement::TooLong,
@@ -98,7 +99,7 @@ pub fn judge(place: &str, status: StatusCode, words: &Words, not_before: Option<
 
 /// A failure that passes.
 pub fn passing(error: String) -> Failure {
-    Failure::Passing { error, not_before: None }
+    Failure::passing(error)
 }
 
 /// Short, and of characters that a code is made of: no sentence, no key.

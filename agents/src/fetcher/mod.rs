@@ -98,8 +98,10 @@ impl Fetcher {
                 "fetch_error": characters::line(&error, 1000),
                 "metadata": metadata,
             })),
-            Ok(Err(Trouble::Passing { error, not_before })) => Err(Failure::Passing { error, not_before }),
-            Err(_) => Err(Failure::Passing { error: format!("not fetched within {whole:?}"), not_before: None }),
+            Ok(Err(Trouble::Passing { error, not_before, host })) => {
+                Err(Failure::Passing { error, not_before, lane: host })
+            }
+            Err(_) => Err(Failure::passing(format!("not fetched within {whole:?}"))),
         }
     }
 
@@ -130,7 +132,8 @@ impl Fetcher {
         if let Some(given) = &type_header {
             content_type::read(Some(given), b"").map_err(Trouble::Final)?;
         }
-        let (bytes, more) = web.body(&target, response, limit).await?;
+        let body = web.body(&target, response, limit).await;
+        let (bytes, more) = body.map_err(|trouble| trouble.at(&target))?;
         if more {
             return Err(too_large());
         }
@@ -196,7 +199,7 @@ impl Agent for Fetcher {
         let earlier = match Stored::find(context.database, &work.subject_id).await {
             Ok(earlier) => earlier,
             Err(Trouble::Final(error) | Trouble::Passing { error, .. }) => {
-                return Err(Failure::Passing { error, not_before: None });
+                return Err(Failure::NotYet { reason: error });
             }
         };
         let payload = self.fetch(&url, earlier.as_ref()).await?;

@@ -42,14 +42,15 @@ pub async fn follow(
     let mut visited = None;
     for _ in 0..=redirects {
         if let Some(robots) = robots {
-            robots.check(web, &target).await?;
+            robots.check(web, &target).await.map_err(|trouble| trouble.at(&target))?;
             // Redirects within a host are one visit.
             if visited.replace(target.name()).is_none_or(|host| host != target.name()) {
-                robots.visit(&target).await?;
+                robots.visit(&target).await.map_err(|trouble| trouble.at(&target))?;
             }
         }
         let earlier = earlier.as_ref().filter(|earlier| earlier.final_url == target.url().as_str());
-        let response = web.ask(&target, earlier.map(|earlier| earlier.validators)).await?;
+        let asked = web.ask(&target, earlier.map(|earlier| earlier.validators)).await;
+        let response = asked.map_err(|trouble| trouble.at(&target))?;
         if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
             return Ok(Answer { target, response });
         }
@@ -70,7 +71,8 @@ pub fn judge(response: &Response, target: &Target, now: Timestamp) -> Result<(),
         204..=206 => Err(Trouble::Final(error)),
         200..=299 => Ok(()),
         408 | 425 | 429 | 500..=599 => {
-            Err(Trouble::Passing { error, not_before: retry_after::of(response.headers(), now) })
+            let not_before = retry_after::of(response.headers(), now);
+            Err(Trouble::Passing { error, not_before, host: Some(target.name()) })
         }
         _ => Err(Trouble::Final(error)),
     }

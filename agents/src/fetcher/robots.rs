@@ -62,8 +62,8 @@ impl Robots {
     pub fn check<'a>(&'a self, web: &'a Web, target: &'a Target) -> BoxFuture<'a, Result<(), Trouble>> {
         Box::pin(async move {
             let rules = self.rules(web, target).await.map_err(|trouble| match trouble {
-                Trouble::Passing { error, not_before } => {
-                    Trouble::Passing { error: format!("robots.txt: {error}"), not_before }
+                Trouble::Passing { error, not_before, host } => {
+                    Trouble::Passing { error: format!("robots.txt: {error}"), not_before, host }
                 }
                 refused => refused,
             })?;
@@ -155,7 +155,11 @@ async fn ask(web: &Web, target: &Target) -> Result<Option<(Robot, usize)>, Troub
         Err(Trouble::Final(_)) => return Ok(None),
         Err(passing) => return Err(passing),
     }
-    match web.body(&answer.target, answer.response, web.limits.robots).await {
+    match web
+        .body(&answer.target, answer.response, web.limits.robots)
+        .await
+        .map_err(|trouble| trouble.at(&answer.target))
+    {
         Ok((text, _)) => Ok(rules::read(PRODUCT, &text)),
         Err(Trouble::Final(_)) => Ok(None),
         Err(passing) => Err(passing),

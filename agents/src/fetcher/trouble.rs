@@ -2,6 +2,8 @@
 
 use jiff::Timestamp;
 
+use super::target::Target;
+
 /// Why a fetch gave no text. The texts are for people and say what was met.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trouble {
@@ -13,6 +15,8 @@ pub enum Trouble {
         error: String,
         /// Not earlier than this, where the site said so.
         not_before: Option<Timestamp>,
+        /// Whose doing it may be (`host:port`): of a page behind redirects not the host that the link names.
+        host: Option<String>,
     },
 }
 
@@ -24,7 +28,18 @@ impl Trouble {
 
     /// It may work later.
     pub fn passing(error: impl Into<String>) -> Self {
-        Self::Passing { error: error.into(), not_before: None }
+        Self::Passing { error: error.into(), not_before: None, host: None }
+    }
+
+    /// The same, as the doing of the host that was asked; one that is named already stays.
+    #[must_use]
+    pub fn at(self, target: &Target) -> Self {
+        match self {
+            Self::Passing { error, not_before, host } => {
+                Self::Passing { error, not_before, host: host.or_else(|| Some(target.name())) }
+            }
+            last => last,
+        }
     }
 }
 

@@ -42,15 +42,8 @@ pub enum PublishError {
     #[error("PostgreSQL: {}", describe(.0))]
     Statement(#[from] tokio_postgres::Error),
     /// The triggering event has not arrived in the state.
-    #[error(
-        "event {event} is not in the state tables after {seconds} s: does the materializer run? (lifestream status)"
-    )]
-    NotMaterialized {
-        /// The triggering event.
-        event: uuid::Uuid,
-        /// How long it was waited for.
-        seconds: u64,
-    },
+    #[error("the state does not include what is to be published: does the materializer run? (lifestream status)")]
+    NotMaterialized,
     /// A page or feed could not be made.
     #[error("{0}")]
     Rendering(String),
@@ -89,9 +82,10 @@ impl PublishError {
 impl From<PublishError> for Failure {
     fn from(error: PublishError) -> Self {
         match error {
-            PublishError::Webhook { error, not_before } => Self::Passing { error, not_before },
+            PublishError::Webhook { error, not_before } => Self::Passing { error, not_before, lane: None },
             PublishError::Foreign { .. } => Self::Permanent { error: error.to_string() },
-            _ => Self::Passing { error: error.to_string(), not_before: None },
+            PublishError::NotMaterialized => Self::NotYet { reason: error.to_string() },
+            _ => Self::passing(error.to_string()),
         }
     }
 }

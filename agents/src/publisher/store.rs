@@ -12,7 +12,7 @@ use super::entry::{Entry, Row};
 use super::error::PublishError;
 use crate::Database;
 
-/// How long the state may lag behind the work before the task has failed (and is tried again later).
+/// How long the state may lag behind the work before the work is put off.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Between two looks, at first; doubled up to [`LONGEST_PAUSE`].
 const PAUSE: Duration = Duration::from_millis(10);
@@ -55,7 +55,7 @@ pub async fn includes(database: &Database, event: Uuid) -> Result<(), PublishErr
             return Ok(());
         }
         if start.elapsed() >= PATIENCE {
-            return Err(PublishError::NotMaterialized { event, seconds: PATIENCE.as_secs() });
+            return Err(PublishError::NotMaterialized);
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);

@@ -88,12 +88,36 @@ pub enum Failure {
         error: String,
         /// Not earlier than this, if the other side said so (Retry-After).
         not_before: Option<Timestamp>,
+        /// The lane that it is about, where that is another one than the task's own, such as the host that a redirect led
+        /// to. The own one has served then.
+        lane: Option<String>,
+    },
+    /// Nobody has failed: what it needs of the system itself is not there yet, such as state that lags behind. It comes
+    /// again after up to a minute, as the same attempt, for as long as it takes.
+    NotYet {
+        /// For people, in the log: the same words for all such work. No secret in it.
+        reason: String,
     },
     /// Trying again cannot help: straight to the dead letters.
     Permanent {
         /// For people; no secret in it.
         error: String,
     },
+}
+
+impl Failure {
+    /// It may work later, whenever that is.
+    pub fn passing(error: impl Into<String>) -> Self {
+        Self::Passing { error: error.into(), not_before: None, lane: None }
+    }
+
+    /// What happened, for people.
+    pub fn error(&self) -> &str {
+        match self {
+            Self::Passing { error, .. } | Self::Permanent { error } => error,
+            Self::NotYet { reason } => reason,
+        }
+    }
 }
 
 /// A host or API, for its pace and its circuit breaker.

@@ -49,13 +49,13 @@ impl Answer {
 
     /// The work failed. The agent is named by its group, which tells its version.
     pub fn failure(group: &str, work: &Work, failure: &Failure) -> Self {
-        let (error, not_before) = match failure {
-            Failure::Passing { error, not_before } => (error, not_before.map(|time| time.to_string())),
-            Failure::Permanent { error } => (error, None),
+        let not_before = match failure {
+            Failure::Passing { not_before, .. } => not_before.map(|time| time.to_string()),
+            Failure::NotYet { .. } | Failure::Permanent { .. } => None,
         };
         let failed = Failed {
             work_message: work,
-            error: shortened(error, LONGEST_ERROR),
+            error: shortened(failure.error(), LONGEST_ERROR),
             agent: group,
             permanent: matches!(failure, Failure::Permanent { .. }),
             not_before,
@@ -108,7 +108,14 @@ impl Answer {
 /// # Errors
 /// The database does not answer.
 pub async fn is_answered(database: &Database, group: &str, work: &Work) -> Result<bool, AgentError> {
-    let id = ids::result_id(group, work.id);
+    exists(database, ids::result_id(group, work.id)).await
+}
+
+/// Whether there is an event with this id.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn exists(database: &Database, id: Uuid) -> Result<bool, AgentError> {
     let rows = query(database, "SELECT FROM lifestream.events WHERE id = $1", &[&id]).await?;
     Ok(!rows.is_empty())
 }
@@ -199,7 +206,7 @@ mod tests {
             "traceparent":"nonsense","payload":{"n":1.10,"big":123456789012345678901234567890}}"#,
         )
         .unwrap();
-        let failure = Failure::Passing { error: format!("a\0{}", "é".repeat(5_000)), not_before: None };
+        let failure = Failure::passing(format!("a\0{}", "é".repeat(5_000)));
         let answer = Answer::failure("g-v1", &work, &failure);
         assert!(answer.payload.contains(r#""payload":{"n":1.10,"big":123456789012345678901234567890}"#));
         let told: serde_json::Value = serde_json::from_str(&answer.payload).unwrap();

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::answer::shortened;
-use super::circuit::{Circuit, State};
+use super::circuit::{Circuit, QUIET, State};
 use crate::{AgentError, Database};
 
 /// Longer names and errors are cut.
@@ -101,23 +101,28 @@ async fn write_all(database: Arc<Database>, group: String, mut rows: UnboundedRe
     }
 }
 
+/// What nobody has had news of for a while: of a member that is gone, or of a lane that is not needed any more.
+const FORGET: &str = "DELETE FROM lifestream.circuits WHERE consumer_group = $1 AND holds_until <= now()";
+
+/// A member that pauses a lane for longer than this one knows of is right as long as it does.
+const NOTE: &str = "INSERT INTO lifestream.circuits AS c \
+    (consumer_group, lane, state, failures, until, last_error, changed_at, holds_until) \
+    VALUES ($1, $2, $3, $4, $5::text::timestamptz, $6, now(), greatest(now(), $5::text::timestamptz) + make_interval(secs => $7)) \
+    ON CONFLICT (consumer_group, lane) DO UPDATE SET state = excluded.state, failures = excluded.failures, until = excluded.until, \
+    last_error = excluded.last_error, changed_at = excluded.changed_at, holds_until = excluded.holds_until \
+    WHERE c.until IS NULL OR c.until <= greatest(now(), excluded.until)";
+
 async fn write(database: &Database, group: &str, row: &Row) -> Result<(), AgentError> {
     let client = database.client().await?;
+    client.execute(FORGET, &[&group]).await?;
     let Some(state) = row.state else {
         client
             .execute("DELETE FROM lifestream.circuits WHERE consumer_group = $1 AND lane = $2", &[&group, &row.lane])
             .await?;
         return Ok(());
     };
-    client
-        .execute(
-            "INSERT INTO lifestream.circuits (consumer_group, lane, state, failures, until, last_error, changed_at) \
-             VALUES ($1, $2, $3, $4, $5::text::timestamptz, $6, now()) ON CONFLICT (consumer_group, lane) DO UPDATE SET \
-             state = excluded.state, failures = excluded.failures, until = excluded.until, last_error = excluded.last_error, \
-             changed_at = excluded.changed_at",
-            &[&group, &row.lane, &state, &row.failures, &row.until, &row.error],
-        )
-        .await?;
+    let quiet = QUIET.as_secs_f64();
+    client.execute(NOTE, &[&group, &row.lane, &state, &row.failures, &row.until, &row.error, &quiet]).await?;
     Ok(())
 }
 
@@ -127,10 +132,7 @@ async fn write(database: &Database, group: &str, row: &Row) -> Result<(), AgentE
 /// The database does not answer.
 pub async fn load(database: &Database, group: &str) -> Result<Vec<(String, Circuit)>, AgentError> {
     let client = database.client().await?;
-    // Nobody has needed these for a day.
-    let forget = "DELETE FROM lifestream.circuits WHERE consumer_group = $1 AND changed_at < now() - interval '1 day' \
-                  AND coalesce(until < now(), true)";
-    client.execute(forget, &[&group]).await?;
+    client.execute(FORGET, &[&group]).await?;
     let rows = client
         .query(
             "SELECT lane, state, failures, coalesce(greatest(extract(epoch FROM until - now()), 0), 0)::float8, \

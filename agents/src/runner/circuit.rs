@@ -36,6 +36,9 @@ impl Default for CircuitSettings {
 /// Nobody is asked to wait longer than this before the lane is probed, whatever it says itself.
 const LONGEST_ASKED: Duration = Duration::from_secs(24 * 3600);
 
+/// What is known of a lane that fails is forgotten after so long without news of it.
+pub const QUIET: Duration = Duration::from_secs(3600);
+
 /// What a lane's circuit lets through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::circuit::{Circuit, CircuitSettings, State, Verdict};
+use super::circuit::{Circuit, CircuitSettings, QUIET, State, Verdict};
 
-/// Lanes that say nothing any more are forgotten beyond this number.
-const MOST: usize = 1_000;
+/// From so many lanes on, those that say nothing any more are forgotten.
+const MANY: usize = 1_000;
 /// The least time that one deferred task is put behind another one, where the lane keeps no pace.
 const APART: Duration = Duration::from_millis(20);
 
@@ -16,7 +16,11 @@ const APART: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub struct Lanes {
     settings: CircuitSettings,
+    /// How many tasks may run in one of them.
+    most_running: usize,
     lanes: HashMap<String, Lane>,
+    /// From so many on they are looked through.
+    many: usize,
 }
 
 #[derive(Debug, Default)]
@@ -29,6 +33,8 @@ struct Lane {
     /// Until when deferred tasks have been put off.
     deferred: Option<Instant>,
     circuit: Circuit,
+    /// When a task came or ended last.
+    heard: Option<Instant>,
 }
 
 impl Lane {
@@ -44,36 +50,38 @@ impl Lane {
         self.next.max(self.circuit.opens())
     }
 
-    fn is_free(&self, now: Instant) -> bool {
-        self.opens().is_none_or(|opens| opens <= now) && !(self.circuit.is_single() && self.running > 0)
+    fn is_free(&self, most_running: usize, now: Instant) -> bool {
+        let most_running = if self.circuit.is_single() { 1 } else { most_running };
+        self.opens().is_none_or(|opens| opens <= now) && self.running < most_running
     }
 
     fn is_forgettable(&self, now: Instant) -> bool {
-        self.waiting == 0
-            && self.running == 0
-            && self.circuit.failures() == 0
-            && self.opens().is_none_or(|opens| opens <= now)
-            && self.deferred.is_none_or(|deferred| deferred <= now)
+        let kept = if self.circuit.failures() == 0 { Duration::ZERO } else { QUIET };
+        let last = self.heard.max(self.opens()).max(self.deferred);
+        self.waiting == 0 && self.running == 0 && last.is_none_or(|last| last + kept <= now)
     }
 }
 
 impl Lanes {
     /// With these limits, and nothing heard of yet.
-    pub fn new(settings: CircuitSettings) -> Self {
-        Self { settings, lanes: HashMap::new() }
+    pub fn new(settings: CircuitSettings, most_running: usize) -> Self {
+        Self { settings, most_running, lanes: HashMap::new(), many: MANY }
     }
 
     /// A lane's circuit as it was left by a run before this one.
-    pub fn restore(&mut self, name: &str, circuit: Circuit) {
-        self.lanes.entry(name.to_owned()).or_default().circuit = circuit;
+    pub fn restore(&mut self, name: &str, circuit: Circuit, now: Instant) {
+        let lane = self.lanes.entry(name.to_owned()).or_default();
+        (lane.circuit, lane.heard) = (circuit, Some(now));
     }
 
     /// A task for this lane has come.
     pub fn come(&mut self, name: &str, interval: Duration, now: Instant) {
-        if self.lanes.len() >= MOST && !self.lanes.contains_key(name) {
+        if self.lanes.len() >= self.many && !self.lanes.contains_key(name) {
             self.lanes.retain(|_, lane| !lane.is_forgettable(now));
+            self.many = MANY.max(2 * self.lanes.len());
         }
-        self.lanes.entry(name.to_owned()).or_default().interval = interval;
+        let lane = self.lanes.entry(name.to_owned()).or_default();
+        (lane.interval, lane.heard) = (interval, Some(now));
     }
 
     /// The pace from the start that is now: an agent may have learned of another one since the task came.
@@ -120,9 +128,14 @@ impl Lanes {
         }
     }
 
+    /// How many run.
+    pub fn running(&self, name: &str) -> usize {
+        self.lanes.get(name).map_or(0, |lane| lane.running)
+    }
+
     /// Whether a task may start.
     pub fn is_free(&self, name: &str, now: Instant) -> bool {
-        self.lanes.get(name).is_none_or(|lane| lane.is_free(now))
+        self.lanes.get(name).is_none_or(|lane| lane.is_free(self.most_running, now))
     }
 
     /// A task that waited has started; `true` where the circuit's state has changed.
@@ -137,12 +150,20 @@ impl Lanes {
         lane.circuit.state() != before
     }
 
-    /// A task has ended; `true` where the circuit's state has changed.
-    pub fn end(&mut self, name: &str, verdict: &Verdict, now: Instant) -> bool {
+    /// A task has ended.
+    pub fn end(&mut self, name: &str) {
+        if let Some(lane) = self.lanes.get_mut(name) {
+            lane.running = lane.running.saturating_sub(1);
+        }
+    }
+
+    /// What a task's end says about a lane; `true` where the circuit's state has changed. A lane that no task came for says
+    /// nothing to any.
+    pub fn judge(&mut self, name: &str, verdict: &Verdict, now: Instant) -> bool {
         let settings = self.settings;
         let Some(lane) = self.lanes.get_mut(name) else { return false };
         let before = lane.circuit.state();
-        lane.running = lane.running.saturating_sub(1);
+        lane.heard = Some(now);
         lane.circuit.ended(verdict, &settings, now);
         if lane.circuit.state() == State::Slow && before != State::Slow {
             lane.next = lane.next.max(Some(now + lane.interval(&settings)));
@@ -159,5 +180,36 @@ impl Lanes {
     pub fn wakes(&self, now: Instant) -> Option<Instant> {
         let waiting = self.lanes.values().filter(|lane| lane.waiting > 0);
         waiting.filter_map(Lane::opens).filter(|opens| *opens > now).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lanes_that_fail_are_forgotten_after_a_quiet_hour_and_those_at_work_are_not() {
+        let (mut lanes, start) = (Lanes::new(CircuitSettings::default(), 2), Instant::now());
+        let failed = Verdict::Failed { error: "refused".to_owned(), not_before: None };
+        let fail = |lanes: &mut Lanes, name: &str, now| {
+            lanes.come(name, Duration::ZERO, now);
+            lanes.wait(name);
+            lanes.start(name, now);
+            lanes.end(name);
+            lanes.judge(name, &failed, now);
+        };
+        for host in 0..3_000 {
+            fail(&mut lanes, &format!("dead{host}"), start);
+        }
+        assert_eq!(lanes.lanes.len(), 3_000);
+        let later = start + QUIET;
+        fail(&mut lanes, "dead7", later - Duration::from_secs(1));
+        lanes.come("busy", Duration::ZERO, start);
+        lanes.wait("busy");
+        for host in 0..3_000 {
+            fail(&mut lanes, &format!("more{host}"), later);
+        }
+        let kept: Vec<_> = ["busy", "dead7", "dead8"].map(|name| lanes.lanes.contains_key(name)).into();
+        assert_eq!((kept, lanes.lanes.len()), (vec![true, true, false], 3_002));
     }
 }

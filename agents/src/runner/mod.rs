@@ -46,7 +46,7 @@ pub struct Options {
 }
 
 /// Works until `shutdown`, or until no work is left where `until` is [`Until::Idle`]. Work that waits for its time in
-/// `lifestream.pending_retries` is not awaited.
+/// `lifestream.pending_retries`, or for the end of its only API's pause in Kafka, is not awaited.
 ///
 /// Postgres or Kafka being away is waited out with backoff. On shutdown no task is begun, those that run may end.
 ///
@@ -63,8 +63,8 @@ pub async fn run(
     let name = agent.name();
     let group = options.group.unwrap_or_else(|| agent.group().to_owned());
     let database = Arc::new(Database::new(&settings.postgres, &format!("agent {name}")));
-    let away = Mutex::new(Outage::new(name));
-    let shared = Arc::new(Shared { agent: Box::new(agent), database, kafka, group, away });
+    let (away, lagging) = (Mutex::new(Outage::new(name)), Mutex::new(Outage::new(name)));
+    let shared = Arc::new(Shared { agent: Box::new(agent), database, kafka, group, away, lagging });
     let mut outage = Outage::new(name);
     let mut waits = backoff::forever();
     loop {

@@ -7,9 +7,15 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::Lane;
 use super::circuit::{Circuit, CircuitSettings, Verdict};
 use super::lanes::Lanes;
-use super::{Lane, MOST_WAITING};
+
+/// Of many lanes each may have one of so many slots, so that those that do not answer leave some to others.
+const SHARE: usize = 4;
+/// Of many lanes so many tasks wait for each; the rest is put off. Enough to keep a lane busy until more comes, and few
+/// enough that it takes dozens of large ones to fill the buffer.
+const MOST_OF_LANE: usize = 32;
 
 /// A task that came as a record.
 #[derive(Debug)]
@@ -31,6 +37,8 @@ pub enum Reason {
     Circuit,
     /// Too much else waits for its lane.
     Lane,
+    /// The state lags behind.
+    State,
 }
 
 impl Reason {
@@ -39,6 +47,7 @@ impl Reason {
         match self {
             Self::Circuit => "circuit",
             Self::Lane => "lane",
+            Self::State => "state",
         }
     }
 }
@@ -62,26 +71,29 @@ pub struct Queue<T> {
     lanes: Lanes,
     running: usize,
     most_running: usize,
-    /// Whether work of other lanes may stand behind that of a full one.
+    /// Whether work of other lanes may stand behind that of a full or paused one. Where not, all of it waits, here and in
+    /// Kafka: put off, it would only come back to stand in the same line.
     has_many_lanes: bool,
 }
 
 impl<T> Queue<T> {
     /// Runs so many at a time.
     pub fn new(most_running: usize, has_many_lanes: bool, settings: CircuitSettings) -> Self {
+        let most_running = most_running.max(1);
+        let most_of_lane = if has_many_lanes { (most_running / SHARE).max(1) } else { most_running };
         Self {
             waiting: VecDeque::new(),
             keys: HashSet::new(),
-            lanes: Lanes::new(settings),
+            lanes: Lanes::new(settings, most_of_lane),
             running: 0,
-            most_running: most_running.max(1),
+            most_running,
             has_many_lanes,
         }
     }
 
     /// A lane's circuit as it was left by a run before this one.
-    pub fn restore(&mut self, lane: &str, circuit: Circuit) {
-        self.lanes.restore(lane, circuit);
+    pub fn restore(&mut self, lane: &str, circuit: Circuit, now: Instant) {
+        self.lanes.restore(lane, circuit, now);
     }
 
     /// How many wait.
@@ -98,14 +110,7 @@ impl<T> Queue<T> {
     pub fn offer(&mut self, item: Item<T>, now: Instant) -> Option<Deferred<T>> {
         if let Some(lane) = &item.lane {
             self.lanes.come(&lane.name, lane.interval, now);
-            let reason = if self.lanes.paused_until(&lane.name, now).is_some() {
-                Some(Reason::Circuit)
-            } else if self.has_many_lanes && self.lanes.waiting(&lane.name) >= MOST_WAITING / 2 {
-                Some(Reason::Lane)
-            } else {
-                None
-            };
-            if let Some(reason) = reason {
+            if let Some(reason) = self.refuses(&lane.name, now) {
                 let wait = self.lanes.defer(&lane.name, now).saturating_duration_since(now);
                 return Some(Deferred { item, reason, wait });
             }
@@ -115,16 +120,28 @@ impl<T> Queue<T> {
         None
     }
 
-    /// The next task that may start, now running; with `true` where its lane's circuit has changed by that.
+    fn refuses(&self, lane: &str, now: Instant) -> Option<Reason> {
+        if !self.has_many_lanes {
+            None
+        } else if self.lanes.paused_until(lane, now).is_some() {
+            Some(Reason::Circuit)
+        } else {
+            (self.lanes.waiting(lane) >= MOST_OF_LANE).then_some(Reason::Lane)
+        }
+    }
+
+    /// The next task that may start, now running: of those, the oldest one whose lane has the fewest running; with `true` where its lane's circuit has changed by that.
     pub fn take(&mut self, now: Instant) -> Option<(Item<T>, bool)> {
         if self.running >= self.most_running {
             return None;
         }
         let mut behind: HashSet<&str> = HashSet::new();
-        let at = self.waiting.iter().position(|item| {
+        let may_start = self.waiting.iter().enumerate().filter(|(_, item)| {
             let first = !self.keys.contains(&item.key) && behind.insert(&item.key);
             first && item.lane.as_ref().is_none_or(|lane| self.lanes.is_free(&lane.name, now))
-        })?;
+        });
+        let (at, _) =
+            may_start.min_by_key(|(_, item)| item.lane.as_ref().map_or(0, |lane| self.lanes.running(&lane.name)))?;
         let item = self.waiting.remove(at)?;
         self.running += 1;
         self.keys.insert(item.key.clone());
@@ -137,13 +154,20 @@ impl<T> Queue<T> {
         self.lanes.pace(&lane.name, lane.interval, now);
     }
 
-    /// A running task has ended. Gives `true` where its lane's circuit has changed, and what is put off because of that.
-    pub fn end(&mut self, key: &str, lane: Option<&str>, verdict: &Verdict, now: Instant) -> (bool, Vec<Deferred<T>>) {
+    /// A running task has ended.
+    pub fn end(&mut self, key: &str, lane: Option<&str>) {
         self.running = self.running.saturating_sub(1);
         self.keys.remove(key);
-        let Some(lane) = lane else { return (false, Vec::new()) };
-        let changed = self.lanes.end(lane, verdict, now);
-        let paused = changed && self.lanes.paused_until(lane, now).is_some();
+        if let Some(lane) = lane {
+            self.lanes.end(lane);
+        }
+    }
+
+    /// What a task's end says about a lane, its own or another one. Gives `true` where the lane's circuit has changed, and
+    /// what is put off because of that.
+    pub fn judge(&mut self, lane: &str, verdict: &Verdict, now: Instant) -> (bool, Vec<Deferred<T>>) {
+        let changed = self.lanes.judge(lane, verdict, now);
+        let paused = changed && self.has_many_lanes && self.lanes.paused_until(lane, now).is_some();
         (changed, if paused { self.put_off(lane, now) } else { Vec::new() })
     }
 
@@ -171,6 +195,13 @@ impl<T> Queue<T> {
                 self.lanes.leave(&lane.name);
             }
         }
+    }
+
+    /// Whether tasks wait, and every one of them for the end of a pause.
+    pub fn is_paused(&self, now: Instant) -> bool {
+        let paused =
+            |item: &Item<T>| item.lane.as_ref().is_some_and(|lane| self.lanes.paused_until(&lane.name, now).is_some());
+        self.running == 0 && !self.waiting.is_empty() && self.waiting.iter().all(paused)
     }
 
     /// When time alone lets a task start.

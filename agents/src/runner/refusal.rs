@@ -7,8 +7,9 @@ use crate::AgentError;
 /// What to do about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
-    /// The same id stands for another fact: the work has been answered.
-    Answered,
+    /// The id stands for another fact, or a unique index of the user's own has the fact already: which of them, only the
+    /// events tell.
+    Unique,
     /// This fact will never be taken: too large, or with what jsonb cannot hold.
     Own,
     /// It will pass, or it concerns every fact (a right that is missing): the same again, for as long as it takes.
@@ -26,7 +27,7 @@ pub fn of(error: &AgentError) -> Refusal {
 fn of_code(code: Option<&SqlState>) -> Refusal {
     let Some(code) = code else { return Refusal::Passing };
     if *code == SqlState::UNIQUE_VIOLATION {
-        return Refusal::Answered;
+        return Refusal::Unique;
     }
     match &code.code()[..2] {
         // Data; integrity; limits of the program; raised by a trigger.
@@ -42,7 +43,7 @@ mod tests {
     #[test]
     fn what_is_the_facts_own_is_told_from_what_passes() {
         for (code, expected) in [
-            (SqlState::UNIQUE_VIOLATION, Refusal::Answered),
+            (SqlState::UNIQUE_VIOLATION, Refusal::Unique),
             (SqlState::UNTRANSLATABLE_CHARACTER, Refusal::Own),
             (SqlState::INVALID_PARAMETER_VALUE, Refusal::Own),
             (SqlState::CHECK_VIOLATION, Refusal::Own),

@@ -34,6 +34,8 @@ pub struct Shared {
     pub group: String,
     /// Says once that the database is away.
     pub away: Mutex<Outage>,
+    /// Says once that work waits for the state.
+    pub lagging: Mutex<Outage>,
 }
 
 impl Shared {
@@ -52,10 +54,6 @@ impl Shared {
         std::panic::catch_unwind(AssertUnwindSafe(|| self.agent.lane(work))).unwrap_or_default()
     }
 
-    fn away(&self) -> std::sync::MutexGuard<'_, Outage> {
-        self.away.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Asks the database for as long as it takes.
     ///
     /// # Errors
@@ -68,11 +66,11 @@ impl Shared {
         loop {
             match ask().await {
                 Ok(answer) => {
-                    self.away().over();
+                    lock(&self.away).over();
                     return Ok(answer);
                 }
                 Err(error) => match refusal::of(&error) {
-                    Refusal::Passing => self.away().down(&error),
+                    Refusal::Passing => lock(&self.away).down(&error),
                     refusal => return Err((refusal, error)),
                 },
             }
@@ -84,7 +82,11 @@ impl Shared {
         let source = format!("agent/{}", self.agent.name());
         match self.insist(|| answer.emit(&self.database, &source)).await {
             Ok(()) => Ok(()),
-            Err((Refusal::Answered, error)) => {
+            Err((Refusal::Unique, error)) => {
+                let exists = self.insist(|| answer::exists(&self.database, answer.id)).await;
+                if !matches!(exists, Ok(true)) {
+                    return Err(error);
+                }
                 tracing::debug!(%error, id = %answer.id, "answered already");
                 Ok(())
             }
@@ -92,16 +94,24 @@ impl Shared {
         }
     }
 
-    /// Does the work that came as the record at this place, and sees to it that it is answered.
-    pub async fn work(&self, work: &Work, place: (i32, i64)) -> Verdict {
+    /// Does the work that came as the record at this place, for this lane, and sees to it that it is answered or put off.
+    pub async fn work(&self, work: &Work, place: (i32, i64), lane: Option<&str>) -> Outcome {
         if self.is_answered(work).await {
-            return Verdict::Neutral;
+            return Verdict::Neutral.into();
         }
-        let (result, verdict) = self.handle(work).await;
+        let (result, outcome) = self.handle(work, lane).await;
         failpoint!("runner.handled");
+        if let Err(Failure::NotYet { reason }) = &result {
+            lock(&self.lagging).down(reason);
+            self.put_off(work, place, Reason::State, lag(work, Timestamp::now())).await;
+            return outcome;
+        }
+        if result.is_ok() {
+            lock(&self.lagging).over();
+        }
         self.answer(work, place, result).await;
         failpoint!("runner.emitted");
-        verdict
+        outcome
     }
 
     async fn is_answered(&self, work: &Work) -> bool {
@@ -113,25 +123,24 @@ impl Shared {
         is_answered
     }
 
-    async fn handle(&self, work: &Work) -> (Result<Fact, Failure>, Verdict) {
+    async fn handle(&self, work: &Work, lane: Option<&str>) -> (Result<Fact, Failure>, Outcome) {
         let (agent, deadline, context) = (&self.agent, self.agent.deadline(), self.context());
         let handled = AssertUnwindSafe(agent.handle(work, &context)).catch_unwind();
         match tokio::time::timeout(deadline, handled).await {
-            Ok(Ok(Ok(fact))) => (Ok(fact), Verdict::Worked),
+            Ok(Ok(Ok(fact))) => (Ok(fact), Verdict::Worked.into()),
             Ok(Ok(Err(failure))) => {
-                let verdict = verdict(&failure);
-                (Err(failure), verdict)
+                let outcome = Outcome::of(&failure, lane);
+                (Err(failure), outcome)
             }
             Ok(Err(panic)) => {
                 let error = format!("{} panicked: {}", agent.name(), words(panic.as_ref()));
                 tracing::error!(work = %work.id, subject = work.subject_id, "{error}");
-                (Err(Failure::Passing { error, not_before: None }), Verdict::Neutral)
+                (Err(Failure::passing(error)), Verdict::Neutral.into())
             }
             Err(_) => {
-                let error = format!("not done within {deadline:?}");
-                let failure = Failure::Passing { error, not_before: None };
-                let verdict = verdict(&failure);
-                (Err(failure), verdict)
+                let failure = Failure::passing(format!("not done within {deadline:?}"));
+                let outcome = Outcome::of(&failure, lane);
+                (Err(failure), outcome)
             }
         }
     }
@@ -148,12 +157,12 @@ impl Shared {
             }
             Err(failure) => failure,
         };
-        let (Failure::Passing { error, .. } | Failure::Permanent { error }) = &failure;
+        let error = failure.error();
         tracing::info!(work = %work.id, subject = work.subject_id, attempt = work.attempt, "failed: {}", shortened(error, 300));
         // An event has a largest size, and a failure with its work is larger than the event that asked for it.
         let mut bare = work.clone();
         bare.omit_payload();
-        let mut error = error.clone();
+        let mut error = error.to_owned();
         for work in [work, &bare] {
             match self.emit(&Answer::failure(group, work, &failure)).await {
                 Ok(()) => return,
@@ -171,7 +180,7 @@ impl Shared {
     pub async fn tell(&self, answer: &Answer) {
         let mut waits = backoff::forever();
         while let Err(error) = self.emit(answer).await {
-            self.away().down(&error);
+            lock(&self.away).down(&error);
             tokio::time::sleep(waits.next().unwrap_or_default()).await;
         }
     }
@@ -181,7 +190,9 @@ impl Shared {
         if self.is_answered(work).await {
             return;
         }
+        failpoint!("runner.putting_off");
         let stored = self.insist(|| answer::put_off(&self.database, &self.group, work, reason, wait)).await;
+        failpoint!("runner.put_off");
         let Err((_, error)) = stored else { return };
         // Such as a payload that jsonb cannot hold: nobody could send it again.
         let error = format!("cannot be put off: {error}");
@@ -189,18 +200,97 @@ impl Shared {
     }
 }
 
-/// What a failure says about the host or API.
-fn verdict(failure: &Failure) -> Verdict {
-    match failure {
-        Failure::Permanent { .. } => Verdict::Neutral,
-        Failure::Passing { error, not_before } => {
-            let wait = not_before.and_then(|time| Duration::try_from(time.duration_since(Timestamp::now())).ok());
-            Verdict::Failed { error: error.clone(), not_before: wait.and_then(|wait| Instant::now().checked_add(wait)) }
+/// What a task's end says about the hosts or APIs that it needed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// About its own lane.
+    pub own: Verdict,
+    /// About another one by that name, where that is to blame.
+    pub other: Option<(String, Verdict)>,
+}
+
+impl From<Verdict> for Outcome {
+    fn from(own: Verdict) -> Self {
+        Self { own, other: None }
+    }
+}
+
+impl Outcome {
+    fn of(failure: &Failure, own: Option<&str>) -> Self {
+        let Failure::Passing { error, not_before, lane } = failure else { return Verdict::Neutral.into() };
+        let wait = not_before.and_then(|time| Duration::try_from(time.duration_since(Timestamp::now())).ok());
+        let not_before = wait.and_then(|wait| Instant::now().checked_add(wait));
+        let failed = Verdict::Failed { error: error.clone(), not_before };
+        match lane {
+            Some(other) if own != Some(other) => Self { own: Verdict::Worked, other: Some((other.clone(), failed)) },
+            _ => failed.into(),
         }
     }
+}
+
+/// How long work is put off that waits for the state: a quarter of its age, so that it comes soon after a state that lags
+/// a little, and seldom while the state stands still.
+fn lag(work: &Work, now: Timestamp) -> Duration {
+    const SOONEST: Duration = Duration::from_secs(1);
+    const LATEST: Duration = Duration::from_secs(60);
+    let born = work.not_before.map_or(work.created_at, |time| time.max(work.created_at));
+    let age = Duration::try_from(now.duration_since(born)).unwrap_or_default();
+    (age / 4).clamp(SOONEST, LATEST)
+}
+
+/// Nothing panics while it is held.
+fn lock(outage: &Mutex<Outage>) -> std::sync::MutexGuard<'_, Outage> {
+    outage.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn words(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     shortened(text.unwrap_or("no words"), 300)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn a_failure_is_told_to_the_lane_that_it_is_about() {
+        let failed = || Verdict::Failed { error: "503".to_owned(), not_before: None };
+        let failure = |lane: Option<&str>| Failure::Passing {
+            error: "503".to_owned(),
+            not_before: None,
+            lane: lane.map(str::to_owned),
+        };
+        let elsewhere = Outcome { own: Verdict::Worked, other: Some(("dead:80".to_owned(), failed())) };
+        for (blamed, expected) in
+            [(None, failed().into()), (Some("short:443"), failed().into()), (Some("dead:80"), elsewhere)]
+        {
+            assert_eq!(Outcome::of(&failure(blamed), Some("short:443")), expected, "{blamed:?}");
+        }
+        for nobodys in [Failure::Permanent { error: "x".to_owned() }, Failure::NotYet { reason: "x".to_owned() }] {
+            assert_eq!(Outcome::of(&nobodys, Some("short:443")), Verdict::Neutral.into());
+        }
+    }
+
+    #[test]
+    fn work_that_waits_for_the_state_comes_again_within_a_minute_and_not_at_once() {
+        let mut work = Work::parse(
+            br#"{"id":"01890a5d-ac96-774b-bcce-b302099a8057","subject_id":"s","work_type":"publish_link",
+            "correlation_id":null,"triggered_by_event_id":"01890a5d-ac96-774b-bcce-b302099a8058","attempt":1,
+            "max_attempts":3,"created_at":"2026-01-01T00:00:00Z","not_before":null,"last_error":null,"payload":{}}"#,
+        )
+        .unwrap();
+        for (now, seconds) in [
+            ("2025-12-31T23:59:00Z", 1),
+            ("2026-01-01T00:00:00Z", 1),
+            ("2026-01-01T00:00:20Z", 5),
+            ("2026-01-01T00:02:00Z", 30),
+            ("2026-02-01T00:00:00Z", 60),
+        ] {
+            assert_eq!(lag(&work, now.parse().unwrap()), Duration::from_secs(seconds), "{now}");
+        }
+        // A retry is as old as its turn.
+        work.not_before = Some("2026-01-31T23:59:40Z".parse().unwrap());
+        assert_eq!(lag(&work, "2026-02-01T00:00:00Z".parse().unwrap()), Duration::from_secs(5));
+    }
 }

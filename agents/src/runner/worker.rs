@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::board::{self, Board};
 use super::circuit::{CircuitSettings, Verdict};
 use super::queue::{Deferred, Item, Queue};
-use super::task::Shared;
+use super::task::{Outcome, Shared};
 use super::{MOST_WAITING, malformed};
 use crate::AgentError;
 use crate::consumer::{Member, Progress, Said};
@@ -39,7 +39,7 @@ pub struct Worker {
     shared: Arc<Shared>,
     until: Until,
     queue: Queue<Arc<Work>>,
-    tasks: JoinSet<Verdict>,
+    tasks: JoinSet<Outcome>,
     running: HashMap<Id, Running>,
     board: Board,
     committed: Instant,
@@ -74,7 +74,7 @@ impl Worker {
     pub async fn prepare(&mut self) -> Result<(), AgentError> {
         let shared = Arc::clone(&self.shared);
         for (lane, circuit) in board::load(&shared.database, &shared.kafka.group(&shared.group)).await? {
-            self.queue.restore(&lane, circuit);
+            self.queue.restore(&lane, circuit, Instant::now());
         }
         shared.agent.prepare(&shared.context()).await
     }
@@ -161,7 +161,7 @@ impl Worker {
                 let answer = malformed::answer(&shared.group, &topic, place, raw, &error);
                 return self.spawn(place, None, async move {
                     shared.tell(&answer).await;
-                    Verdict::Neutral
+                    Verdict::Neutral.into()
                 });
             }
         };
@@ -178,7 +178,7 @@ impl Worker {
         tracing::debug!(work = %work.id, subject = work.subject_id, reason = reason.name(), ?wait, "put off");
         self.spawn(place, None, async move {
             shared.put_off(&work, place, reason, wait).await;
-            Verdict::Neutral
+            Verdict::Neutral.into()
         });
     }
 
@@ -194,7 +194,8 @@ impl Worker {
                 self.note(lane.as_deref(), now);
             }
             let shared = Arc::clone(&self.shared);
-            self.spawn(place, Some((key, lane)), async move { shared.work(&work, place).await });
+            let own = lane.clone();
+            self.spawn(place, Some((key, lane)), async move { shared.work(&work, place, own.as_deref()).await });
         }
     }
 
@@ -202,14 +203,14 @@ impl Worker {
         &mut self,
         place: (i32, i64),
         queued: Option<(String, Option<String>)>,
-        task: impl Future<Output = Verdict> + Send + 'static,
+        task: impl Future<Output = Outcome> + Send + 'static,
     ) {
         let abort = self.tasks.spawn(task);
         self.running.insert(abort.id(), Running { place, queued, abort });
     }
 
-    fn ended(&mut self, ended: Result<(Id, Verdict), JoinError>, member: &Member) -> Result<(), AgentError> {
-        let (id, verdict) = match ended {
+    fn ended(&mut self, ended: Result<(Id, Outcome), JoinError>, member: &Member) -> Result<(), AgentError> {
+        let (id, outcome) = match ended {
             Ok(ended) => ended,
             // Ended by us, and known as such.
             Err(error) if error.is_cancelled() => return Ok(()),
@@ -218,21 +219,24 @@ impl Worker {
         };
         // One that ended in the moment in which it was dropped comes again.
         if let Some(Running { place, queued, .. }) = self.running.remove(&id) {
-            self.release(queued, &verdict);
+            self.release(queued, outcome);
             member.done(place.0, place.1);
         }
         Ok(())
     }
 
-    fn release(&mut self, queued: Option<(String, Option<String>)>, verdict: &Verdict) {
+    fn release(&mut self, queued: Option<(String, Option<String>)>, outcome: Outcome) {
         let Some((key, lane)) = queued else { return };
+        self.queue.end(&key, lane.as_deref());
         let now = Instant::now();
-        let (changed, deferred) = self.queue.end(&key, lane.as_deref(), verdict, now);
-        if changed {
-            self.note(lane.as_deref(), now);
-        }
-        for deferred in deferred {
-            self.put_off(deferred);
+        for (lane, verdict) in lane.map(|lane| (lane, outcome.own)).into_iter().chain(outcome.other) {
+            let (changed, deferred) = self.queue.judge(&lane, &verdict, now);
+            if changed {
+                self.note(Some(&lane), now);
+            }
+            for deferred in deferred {
+                self.put_off(deferred);
+            }
         }
     }
 
@@ -248,7 +252,7 @@ impl Worker {
         let gone = self.running.extract_if(|_, running| !partitions.contains(&running.place.0));
         for (_, Running { queued, abort, .. }) in gone.collect::<Vec<_>>() {
             abort.abort();
-            self.release(queued, &Verdict::Neutral);
+            self.release(queued, Verdict::Neutral.into());
         }
     }
 
@@ -275,7 +279,14 @@ impl Worker {
 
     /// Whether every record of the topic is done, whichever member had it, where this one is to leave then.
     async fn is_done(&self, member: &Member) -> bool {
-        if self.until != Until::Idle || self.queue.waiting() > 0 || !self.running.is_empty() || member.is_open() {
+        if self.until != Until::Idle || !self.running.is_empty() {
+            return false;
+        }
+        // No more than work that was put off: it stays in Kafka.
+        if self.queue.is_paused(Instant::now()) {
+            return true;
+        }
+        if self.queue.waiting() > 0 || member.is_open() {
             return false;
         }
         member.is_drained().await.unwrap_or_else(|error| {

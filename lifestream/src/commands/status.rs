@@ -103,7 +103,8 @@ async fn read(client: &Client) -> Result<Vec<Stage>, tokio_postgres::Error> {
 pub async fn circuits(client: &Client) -> Result<Vec<Circuit>, tokio_postgres::Error> {
     let rows = client
         .query(
-            "SELECT consumer_group, lane, state, failures, until, last_error FROM lifestream.circuits ORDER BY consumer_group, lane",
+            "SELECT consumer_group, lane, state, failures, until, last_error FROM lifestream.circuits \
+             WHERE holds_until > now() ORDER BY consumer_group, lane",
             &[],
         )
         .await?;

@@ -14,11 +14,12 @@ SELECT stage, consumer_group, backlog, oldest_age, rate, parked, last_error FROM
 -- nobody has reported for a while
 UPDATE lifestream.consumer_progress SET updated_at = now() - interval '20 s';
 SELECT stage, consumer_group, backlog, rate FROM lifestream.pipeline_status WHERE consumer_group LIKE '%agent%' ORDER BY 2;
--- circuits: slow is no reason to worry
-INSERT INTO lifestream.circuits (consumer_group, lane, state, failures, until, last_error, changed_at) VALUES
-    ('fetcher-agent-v2', 'slow.example', 'slow', 5, NULL, '503', now()),
-    ('fetcher-agent-v3', 'down.example', 'paused', 10, now() + interval '30 s', '500 Internal Server Error', now()),
-    ('fetcher-agent-v3', 'probed.example', 'probing', 11, NULL, NULL, now() - interval '1 s');
+-- circuits: whoever is gone easy on, unless nobody has had news of it for long
+INSERT INTO lifestream.circuits (consumer_group, lane, state, failures, until, last_error, changed_at, holds_until) VALUES
+    ('fetcher-agent-v2', 'slow.example', 'slow', 5, NULL, '503', now(), DEFAULT),
+    ('fetcher-agent-v3', 'down.example', 'paused', 10, now() + interval '30 s', '500 Internal Server Error', now(), DEFAULT),
+    ('fetcher-agent-v3', 'probed.example', 'probing', 11, NULL, NULL, now() - interval '1 s', DEFAULT),
+    ('fetcher-agent-v3', 'gone.example', 'probing', 11, NULL, NULL, now() - interval '1 hour', now());
 SELECT consumer_group, last_error FROM lifestream.pipeline_status WHERE stage = 'fetcher' ORDER BY 1;
 SELECT split_part(attempt($$INSERT INTO lifestream.circuits (consumer_group, lane, state, failures) VALUES ('g', 'l', 'closed', 0)$$), E'\n', 1);
 -- what waits for its time

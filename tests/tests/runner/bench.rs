@@ -35,18 +35,19 @@ pub struct Seen {
 pub struct World {
     pub seen: Mutex<Seen>,
     now: AtomicUsize,
-    /// Whether the host `down` is.
+    /// Whether the host `down` is, and whether the state lags.
     pub is_down: AtomicBool,
     /// Work that says `wait` waits for one of these.
     pub gate: Semaphore,
 }
 
 /// Does what the payload says: `do` is nothing (works), `wait`, `pause` (a few milliseconds), `fail`, `permanent`,
-/// `panic`, `hang`, `later` (with Retry-After), `odd` (a fact that PostgreSQL refuses). Work with `host` has a lane;
-/// everything at the host `down` fails while the world says so.
+/// `panic`, `hang`, `later` (with Retry-After), `behind` (a redirect to the host `dead` that says so), `lag` (the state is not there yet), `odd` (a
+/// fact that PostgreSQL refuses). Work with `host` has a lane; everything at the host `down` fails, and `lag` waits, while the world says so.
 struct Scripted {
     world: Arc<World>,
     deadline: Duration,
+    has_one_lane: bool,
 }
 
 #[async_trait]
@@ -73,29 +74,36 @@ impl Agent for Scripted {
         Some(Lane { name, interval: Duration::from_millis(payload["interval_ms"].as_u64().unwrap_or(0)) })
     }
 
+    fn has_one_lane(&self) -> bool {
+        self.has_one_lane
+    }
+
     async fn handle(&self, work: &Work, _: &Context<'_>) -> Result<Fact, Failure> {
         let payload: Value = serde_json::from_str(work.payload.get()).unwrap();
         let what = (work.subject_id.clone(), payload["n"].as_i64().unwrap_or(0));
         let world = &self.world;
         let _now = Now::new(world);
         world.seen.lock().unwrap().began.push(what.clone());
-        let passing = |error: &str| Failure::Passing { error: error.to_owned(), not_before: None };
         match payload["do"].as_str().unwrap_or_default() {
             "wait" => world.gate.acquire().await.unwrap().forget(),
             "pause" => tokio::time::sleep(Duration::from_millis(3)).await,
-            "fail" => return Err(passing("it did not work")),
+            "fail" => return Err(Failure::passing("it did not work")),
             "permanent" => return Err(Failure::Permanent { error: "it never will".to_owned() }),
             "panic" => panic!("scripted to panic"),
             "hang" => std::future::pending().await,
-            "later" => {
+            what @ ("later" | "behind") => {
                 let not_before = Some("2099-01-01T00:00:00Z".parse::<Timestamp>().unwrap());
-                return Err(Failure::Passing { error: "429".to_owned(), not_before });
+                let lane = (what == "behind").then(|| "dead".to_owned());
+                return Err(Failure::Passing { error: "429".to_owned(), not_before, lane });
+            }
+            "lag" if world.is_down.load(Ordering::SeqCst) => {
+                return Err(Failure::NotYet { reason: "the state lags".to_owned() });
             }
             "odd" => return Ok(Fact { event_type: "content.fetched", payload: json!({"text": "a\0b"}) }),
             _ => {}
         }
         if payload["host"] == "down" && world.is_down.load(Ordering::SeqCst) {
-            return Err(passing("503 from down"));
+            return Err(Failure::passing("503 from down"));
         }
         world.seen.lock().unwrap().ended.push(what);
         Ok(Fact { event_type: "scripted.done", payload: json!({"n": payload["n"]}) })
@@ -127,6 +135,8 @@ pub struct Bench {
     pub world: Arc<World>,
     pub circuits: CircuitSettings,
     pub deadline: Duration,
+    /// Whether the agent says that all work has the same lane.
+    pub has_one_lane: bool,
 }
 
 impl Bench {
@@ -149,7 +159,8 @@ impl Bench {
             pause: Duration::from_secs(2),
             ..CircuitSettings::default()
         };
-        Self { pipeline, settings, topic, world: Arc::new(world), circuits, deadline: Duration::from_secs(60) }
+        let (deadline, has_one_lane) = (Duration::from_secs(60), false);
+        Self { pipeline, settings, topic, world: Arc::new(world), circuits, deadline, has_one_lane }
     }
 
     pub fn psql(&self, sql: &str) -> String {
@@ -165,7 +176,8 @@ impl Bench {
     }
 
     fn run(&self, until: Until) -> Running {
-        let agent = Scripted { world: Arc::clone(&self.world), deadline: self.deadline };
+        let world = Arc::clone(&self.world);
+        let agent = Scripted { world, deadline: self.deadline, has_one_lane: self.has_one_lane };
         let options = Options { group: None, circuits: self.circuits };
         let settings = self.settings.clone();
         Running::start(async move |told| runner::run(&settings, agent, options, told, until).await)
@@ -178,6 +190,17 @@ impl Bench {
     /// Works off what is there.
     pub async fn settle(&self) {
         self.run(Until::Idle).end().await;
+    }
+
+    /// How many tasks of subjects that begin so have begun.
+    pub fn began(&self, subject: &str) -> usize {
+        self.world.seen.lock().unwrap().began.iter().filter(|(began, _)| began.starts_with(subject)).count()
+    }
+
+    /// What is committed as done is answered or put off.
+    #[track_caller]
+    pub fn assert_none_lost(&self) {
+        self.topic.assert_none_lost(&self.pipeline, GROUP);
     }
 
     /// The events that answer work, as `type|subject|rest of the payload that matters`.

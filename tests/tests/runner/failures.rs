@@ -80,6 +80,31 @@ async fn no_record_however_odd_holds_up_the_next_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn only_an_event_of_the_answers_own_id_says_that_work_is_answered() {
+    let bench = Bench::new("run_unique").await;
+    bench.psql("CREATE UNIQUE INDEX mine ON lifestream.events ((payload ->> 'n')) WHERE event_type = 'scripted.done'");
+    let first = task("first", 1, json!({}));
+    bench.put(std::slice::from_ref(&first));
+    bench.settle().await;
+    // A user's own index refuses this fact; somebody else answers that work while it is done.
+    let (doubled, overtaken) = (task("doubled", 1, json!({})), task("overtaken", 1, json!({"do": "wait"})));
+    bench.put(&[doubled.clone(), overtaken.clone()]);
+    let member = bench.start();
+    eventually(SOON, "the refusal is told", || !bench.answer(&doubled).is_null());
+    eventually(SOON, "the other one has begun", || bench.began("overtaken") == 1);
+    let id = ids::result_id(GROUP, overtaken.id);
+    bench.psql(&format!("SELECT lifestream.emit_event('scripted.other', 'link', 'overtaken', '{{}}', id => '{id}')"));
+    bench.world.gate.add_permits(1);
+    member.stop().await;
+    let payload = bench.answer(&doubled)["payload"].clone();
+    let error = payload["error"].as_str().unwrap();
+    assert!(error.contains("scripted.done was refused") && error.contains("\"mine\""), "{error}");
+    assert_eq!(payload["permanent"], json!(true));
+    assert_eq!(bench.answer(&overtaken)["event_type"], json!("scripted.other"));
+    assert_eq!(bench.count("lifestream.events"), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_dead_letter_of_a_record_has_an_id_of_its_place() {
     let bench = Bench::new("run_place").await;
     bench.topic.put_value("k", b"no work");

@@ -6,3 +6,4 @@ mod circuits;
 mod failures;
 mod members;
 mod order;
+mod put_off;

@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
+use lifestream_envelope::kafka::Kafka as Client;
 use lifestream_envelope::work::Work;
 use lifestream_tests::work::{WorkTopic, settings};
 use lifestream_tests::{Kafka, Pipeline, Postgres, eventually};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::{Offset, TopicPartitionList};
 use serde_json::json;
 
-use crate::bench::{Bench, SOON, by_subject, task};
+use crate::bench::{Bench, GROUP, SOON, by_subject, task};
 
 /// A repeat may come behind what it repeats, never before it is done for the first time.
 fn assert_order(ended: &[(String, i64)]) {
@@ -94,6 +97,25 @@ async fn a_topic_that_is_made_late_is_waited_for() {
     assert_eq!(program.log().matches("does not exist").count(), 1);
     assert_eq!(program.terminate().code(), Some(0));
     drop(settings(&pipeline));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn offsets_of_another_topic_by_that_name_do_not_say_that_all_is_done() {
+    let bench = Bench::new("run_again").await;
+    bench.put(&(0..6).map(|n| task(&format!("link:{n}"), n, json!({}))).collect::<Vec<_>>());
+    // As the group leaves them when its topic is deleted and made again.
+    let mut config = Client::new(&bench.settings.kafka).unwrap().consumer_config(GROUP);
+    let consumer: BaseConsumer = config.set("enable.auto.commit", "false").create().unwrap();
+    let mut before = TopicPartitionList::new();
+    for partition in 0..3 {
+        let mut offset = before.add_partition(bench.topic.name(), partition);
+        offset.set_offset(Offset::Offset(20)).unwrap();
+        offset.set_metadata("the id of the topic before");
+    }
+    eventually(SOON, "Kafka takes it", || consumer.commit(&before, CommitMode::Sync).is_ok());
+    drop(consumer);
+    bench.settle().await;
+    assert_eq!(bench.count("lifestream.events"), 6);
 }
 
 #[tokio::test(flavor = "multi_thread")]

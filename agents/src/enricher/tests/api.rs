@@ -104,7 +104,7 @@ async fn too_many_requests_are_waited_out_as_long_as_the_api_says() {
             Server::start(move |_, _| Act::Answer(status, headers.clone(), r#"{"error":{"type":"busy"}}"#.to_owned()))
                 .await;
         let failure = enrich(&enricher(&server.base, LONG), TEXT).await.unwrap_err();
-        let Failure::Passing { error, not_before } = failure else { panic!("{failure:?}") };
+        let Failure::Passing { error, not_before, .. } = failure else { panic!("{failure:?}") };
         assert!(error.contains(&format!("answers {status} busy")), "{error}");
         let waits = not_before.map(|at| at.duration_since(Timestamp::now()).as_secs());
         assert!(if wait.is_some() { matches!(waits, Some(100..=120)) } else { waits.is_none() }, "{waits:?}");

@@ -84,7 +84,7 @@ async fn an_answer_with_the_key_in_it_is_never_taken_or_quoted() {
     let (fact, server) = obeyed(&answer.to_string()).await;
     let failure = fact.unwrap_err();
     assert!(matches!(failure, Failure::Permanent { .. }), "{failure:?}");
-    assert!(!error(&failure).contains(KEY) && !error(&failure).contains("Bread"));
+    assert!(!failure.error().contains(KEY) && !failure.error().contains("Bread"));
     assert_eq!(server.asked().len(), 3);
 }
 

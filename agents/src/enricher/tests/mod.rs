@@ -57,12 +57,6 @@ async fn enrich(enricher: &Enricher, text: &str) -> Result<Fact, Failure> {
     enricher.enrich(Page::of(&work(text))?, known(&["databases", "Rust"])).await
 }
 
-fn error(failure: &Failure) -> &str {
-    match failure {
-        Failure::Passing { error, .. } | Failure::Permanent { error } => error,
-    }
-}
-
 fn members(payload: &Value) -> Vec<&str> {
     payload.as_object().unwrap().keys().map(String::as_str).collect()
 }

@@ -53,7 +53,7 @@ fn work_without_a_text_is_refused_for_good_and_the_page_is_not_quoted() {
         broken.payload = serde_json::value::RawValue::from_string(payload.to_owned()).unwrap();
         let failure = Page::of(&broken).unwrap_err();
         assert!(matches!(&failure, Failure::Permanent { error } if error.contains("text_content")), "{failure:?}");
-        assert!(!error(&failure).contains("secret words"));
+        assert!(!failure.error().contains("secret words"));
     }
     for metadata in ["null", "7", "[]", r#"{"title":7,"language":[]}"#] {
         let mut odd = work("x");

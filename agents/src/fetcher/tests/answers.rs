@@ -55,6 +55,31 @@ async fn retry_after_is_passed_on() {
 }
 
 #[tokio::test]
+async fn a_failure_is_about_the_host_that_was_asked_last() {
+    let nobody = {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        listener.local_addr().unwrap().port()
+    };
+    let busy = serve(|_, _| answer(429, &[("retry-after", "3600")], "")).await;
+    let ruled = serve(|path, _| if path == "/robots.txt" { missing() } else { answer(503, &[], "") }).await;
+    let port = serve(move |path, _| match path {
+        "/robots.txt" => missing(),
+        "/busy" => answer(301, &[("location", &format!("http://busy.test:{busy}/"))], ""),
+        "/ruled" => answer(301, &[("location", &format!("http://ruled.test:{ruled}/"))], ""),
+        "/dead" => answer(301, &[("location", &format!("http://dead.test:{nobody}/"))], ""),
+        _ => answer(503, &[], ""),
+    })
+    .await;
+    let hosts = [("short.test", port), ("busy.test", busy), ("ruled.test", ruled), ("dead.test", nobody)]
+        .map(|(host, port)| format!("{host}:{port}"));
+    let fetcher = fetcher(&hosts, Names::default());
+    for (path, to_blame) in ["/own", "/busy", "/ruled", "/dead"].into_iter().zip(&hosts) {
+        let failure = fetcher.fetch(&format!("http://{}{path}", hosts[0]), None).await.unwrap_err();
+        assert!(matches!(&failure, Failure::Passing { lane: Some(lane), .. } if lane == to_blame), "{failure:?}");
+    }
+}
+
+#[tokio::test]
 async fn redirects_are_followed_to_an_end_and_no_further() {
     let port = serve(|path, _| match path {
         "/a" => answer(301, &[("location", "b?x=1#part")], ""),

@@ -69,7 +69,7 @@ impl Lookup for Names {
     }
 }
 
-/// What came of it, short: `fact: <error>`, `text: <beginning>`, `passing: <error>`, `permanent: <error>`.
+/// What came of it, short: `fact: <error>`, `text: <beginning>`, `passing: <error>`.
 fn told(result: &Result<Value, Failure>) -> String {
     match result {
         Ok(payload) => match payload["fetch_error"].as_str() {
@@ -80,6 +80,6 @@ fn told(result: &Result<Value, Failure>) -> String {
             }
         },
         Err(Failure::Passing { error, .. }) => format!("passing: {error}"),
-        Err(Failure::Permanent { error }) => format!("permanent: {error}"),
+        Err(other) => format!("{other:?}"),
     }
 }

@@ -24,6 +24,17 @@ fn failed() -> Verdict {
     Verdict::Failed { error: "503".to_owned(), not_before: None }
 }
 
+fn end(
+    queue: &mut Queue<()>,
+    key: &str,
+    lane: Option<&str>,
+    verdict: &Verdict,
+    now: Instant,
+) -> (bool, Vec<Deferred<()>>) {
+    queue.end(key, lane);
+    lane.map(|lane| queue.judge(lane, verdict, now)).unwrap_or_default()
+}
+
 #[test]
 fn one_key_is_worked_on_in_order_and_others_pass_by() {
     let (mut queue, now) = (queue(8), Instant::now());
@@ -31,9 +42,9 @@ fn one_key_is_worked_on_in_order_and_others_pass_by() {
         assert!(queue.offer(item(offset, key, None), now).is_none());
     }
     assert_eq!(taken(&mut queue, now), [0, 2]);
-    let _ = queue.end("b", None, &Verdict::Worked, now);
+    end(&mut queue, "b", None, &Verdict::Worked, now);
     assert!(taken(&mut queue, now).is_empty());
-    let _ = queue.end("a", None, &Verdict::Worked, now);
+    end(&mut queue, "a", None, &Verdict::Worked, now);
     assert_eq!(taken(&mut queue, now), [1]);
 }
 
@@ -62,7 +73,7 @@ fn a_lane_keeps_its_pace_and_others_do_not_wait_for_it() {
 
 #[test]
 fn a_pace_that_an_agent_learns_of_counts_from_the_start_at_which_it_says_so() {
-    let (mut queue, start) = (queue(8), Instant::now());
+    let (mut queue, start) = (queue(12), Instant::now());
     for offset in 0..3 {
         queue.offer(item(offset, &format!("k{offset}"), Some(("a", 100))), start);
     }
@@ -89,11 +100,11 @@ fn failures_pause_one_lane_put_off_its_work_and_let_the_others_go_on() {
             continue;
         };
         if item.key == "other" {
-            let _ = queue.end("other", Some("up"), &Verdict::Worked, now);
+            end(&mut queue, "other", Some("up"), &Verdict::Worked, now);
             continue;
         }
         failures += 1;
-        let (_, deferred) = queue.end(&item.key, Some("down"), &failed(), now);
+        let (_, deferred) = end(&mut queue, &item.key, Some("down"), &failed(), now);
         if !deferred.is_empty() {
             break deferred;
         }
@@ -113,28 +124,100 @@ fn failures_pause_one_lane_put_off_its_work_and_let_the_others_go_on() {
     let (probe, changed) = queue.take(now).unwrap();
     assert!(changed && queue.take(now).is_none());
     assert_eq!(queue.circuit("down").unwrap().state(), State::Probing);
-    let (changed, deferred) = queue.end(&probe.key, Some("down"), &Verdict::Worked, now);
+    let (changed, deferred) = end(&mut queue, &probe.key, Some("down"), &Verdict::Worked, now);
     assert!(changed && deferred.is_empty());
     assert_eq!(taken(&mut queue, now), [51, 52]);
 }
 
 #[test]
-fn half_of_the_buffer_is_for_one_lane_and_the_rest_is_put_off_at_its_pace() {
+fn a_lane_takes_a_quarter_of_the_slots_however_slow_it_is() {
     let (mut queue, now) = (queue(8), Instant::now());
-    let mut deferred = Vec::new();
-    for offset in 0..700 {
-        deferred.extend(queue.offer(item(offset, &format!("k{offset}"), Some(("big", 1_000))), now));
+    for offset in 0..20 {
+        queue.offer(item(offset, &format!("k{offset}"), Some(("slow", 0))), now);
     }
-    assert_eq!((queue.waiting(), deferred.len()), (500, 200));
-    assert!(deferred.iter().all(|d| d.reason == Reason::Lane));
-    assert_eq!(deferred[0].wait, Duration::from_secs(500));
-    assert_eq!(deferred[199].wait, Duration::from_secs(699));
-    assert!(queue.offer(item(700, "other", Some(("small", 1_000))), now).is_none());
+    assert_eq!(taken(&mut queue, now), [0, 1]);
+    queue.offer(item(20, "other", Some(("quick", 0))), now);
+    assert_eq!(taken(&mut queue, now), [20]);
+    end(&mut queue, "k0", Some("slow"), &Verdict::Worked, now);
+    assert_eq!(taken(&mut queue, now), [2]);
 
     let mut single = Queue::new(8, false, CircuitSettings::default());
-    for offset in 0..700 {
-        assert!(single.offer(item(offset, &format!("k{offset}"), Some(("api", 0))), now).is_none());
+    for offset in 0..20 {
+        single.offer(item(offset, &format!("k{offset}"), Some(("api", 0))), now);
     }
+    assert_eq!(taken(&mut single, now).len(), 8);
+}
+
+#[test]
+fn a_slot_goes_to_the_lane_that_has_the_fewest() {
+    let (mut queue, now) = (queue(4), Instant::now());
+    let lanes = ["a", "b", "c", "d"];
+    for (offset, lane) in (0..8).zip(lanes.into_iter().cycle()) {
+        queue.offer(item(offset, &format!("k{offset}"), Some((lane, 0))), now);
+    }
+    queue.offer(item(8, "k8", Some(("e", 0))), now);
+    assert_eq!(taken(&mut queue, now), [0, 1, 2, 3]);
+    // The second one of `a` came earlier.
+    end(&mut queue, "k1", Some("b"), &Verdict::Worked, now);
+    assert_eq!(taken(&mut queue, now), [5]);
+    end(&mut queue, "k5", Some("b"), &Verdict::Worked, now);
+    assert_eq!(taken(&mut queue, now), [8]);
+}
+
+#[test]
+fn large_lanes_leave_room_for_others_and_the_rest_is_put_off_at_their_pace() {
+    let (mut queue, now) = (queue(8), Instant::now());
+    for lane in ["big", "large"] {
+        let mut deferred = Vec::new();
+        // Also what waits behind its key, and could not start now, takes up room.
+        for offset in 0..700 {
+            deferred.extend(queue.offer(item(offset, &format!("{lane}{}", offset % 3), Some((lane, 1_000))), now));
+        }
+        assert_eq!(deferred.len(), 668);
+        assert!(deferred.iter().all(|d| d.reason == Reason::Lane));
+        assert_eq!((deferred[0].wait, deferred[667].wait), (Duration::from_secs(32), Duration::from_secs(699)));
+    }
+    assert_eq!(queue.waiting(), 64);
+    assert!(queue.offer(item(700, "other", Some(("small", 1_000))), now).is_none());
+    assert!(taken(&mut queue, now).contains(&700));
+}
+
+#[test]
+fn with_one_lane_only_nothing_is_put_off() {
+    let (mut queue, mut now) = (Queue::new(8, false, CircuitSettings::default()), Instant::now());
+    for offset in 0..700 {
+        assert!(queue.offer(item(offset, &format!("k{offset}"), Some(("api", 0))), now).is_none());
+    }
+    for _ in 0..10 {
+        now = queue.wakes(now).unwrap_or(now);
+        let (item, _) = queue.take(now).unwrap();
+        assert!(end(&mut queue, &item.key, Some("api"), &failed(), now).1.is_empty());
+    }
+    assert!(matches!(queue.circuit("api").unwrap().state(), State::Paused { .. }));
+    assert!(queue.offer(item(700, "late", Some(("api", 0))), now).is_none());
+    assert_eq!((queue.waiting(), queue.take(now).is_none()), (691, true));
+    assert_eq!(queue.wakes(now), Some(now + Duration::from_secs(30)));
+}
+
+#[test]
+fn a_host_behind_redirects_is_paused_for_its_own_work_and_unknown_it_is_nobodys() {
+    let (mut queue, now) = (queue(8), Instant::now());
+    queue.offer(item(0, "short", Some(("short", 0))), now);
+    queue.offer(item(1, "direct", Some(("dead", 0))), now);
+    let until = now + Duration::from_secs(90);
+    let busy = Verdict::Failed { error: "429".to_owned(), not_before: Some(until) };
+    assert_eq!(taken(&mut queue, now), [0, 1]);
+    queue.offer(item(2, "waits", Some(("dead", 0))), now);
+    end(&mut queue, "short", Some("short"), &Verdict::Worked, now);
+    let (changed, deferred) = queue.judge("dead", &busy, now);
+    assert_eq!((changed, deferred.len()), (true, 1));
+    assert_eq!(queue.circuit("dead").unwrap().opens(), Some(until));
+    assert_eq!(queue.judge("never.asked", &busy, now).0, false);
+    assert!(queue.circuit("never.asked").is_none());
+    // Whoever was on its way there ends like any other.
+    end(&mut queue, "direct", Some("dead"), &Verdict::Neutral, now);
+    assert!(queue.offer(item(3, "short", Some(("short", 0))), now).is_none());
+    assert_eq!(taken(&mut queue, now), [3]);
 }
 
 #[test]
@@ -156,7 +239,7 @@ proptest! {
     fn order_bound_and_pace_always_hold(
         work in prop::collection::vec((0_u8..6, prop::option::of(0_u8..3)), 1..80),
         ends in prop::collection::vec((any::<prop::sample::Index>(), 0_u8..6, 0_u64..400), 400),
-        most in 1_usize..5,
+        most in 1_usize..9,
     ) {
         let mut now = Instant::now();
         let mut queue: Queue<()> = Queue::new(most, true, CircuitSettings::default());
@@ -180,8 +263,11 @@ proptest! {
                     let before = started.insert(lane.name.clone(), now);
                     prop_assert!(before.is_none_or(|before| now >= before + lane.interval), "too fast");
                 }
+                let lane = item.lane.clone();
                 running.push(item);
                 prop_assert!(running.len() <= most);
+                let beside = running.iter().filter(|other| lane.is_some() && other.lane == lane).count();
+                prop_assert!(beside <= (most / 4).max(1), "too many of one lane");
             }
             let (which, how, millis) = ends.next().unwrap();
             now += Duration::from_millis(millis);
@@ -197,7 +283,7 @@ proptest! {
                 _ => failed(),
             };
             let lane = item.lane.as_ref().map(|lane| lane.name.as_str());
-            let (_, deferred) = queue.end(&item.key, lane, &verdict, now);
+            let (_, deferred) = end(&mut queue, &item.key, lane, &verdict, now);
             put_off.extend(deferred.iter().map(|d| d.item.place.1));
             ran.push(item.place.1);
         }
