@@ -45,7 +45,7 @@ pub async fn follow(
             robots.check(web, &target).await.map_err(|trouble| trouble.at(&target))?;
             // Redirects within a host are one visit.
             if visited.replace(target.name()).is_none_or(|host| host != target.name()) {
-                robots.visit(&target).await.map_err(|trouble| trouble.at(&target))?;
+                robots.visit(&target).await?;
             }
         }
         let earlier = earlier.as_ref().filter(|earlier| earlier.final_url == target.url().as_str());

@@ -94,6 +94,7 @@ impl Robots {
                 target.name()
             ),
             not_before: Timestamp::now().checked_add(wait).ok(),
+            host: Some(target.name()),
         })
     }
 
