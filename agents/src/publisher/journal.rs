@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::catalogue::{Catalogue, Known};
 use super::folder::replace;
+use super::index::{Index, Known};
 
 /// Rewritten shorter when it has this many lines more than twice the links.
 const SLACK: usize = 1000;
@@ -49,7 +49,7 @@ pub struct Journal {
 pub enum State {
     /// There is none that could be read: everything is to be written.
     Nothing,
-    /// The catalogue has what the journal has.
+    /// The index has what the journal has.
     UpToDate(Reading),
 }
 
@@ -71,28 +71,28 @@ impl Journal {
         Self { path: folder.join("journal") }
     }
 
-    /// Brings a catalogue up to date: reads on from where the last reading ended, or all of it.
+    /// Brings an index up to date: reads on from where the last reading ended, or all of it.
     ///
     /// # Errors
     /// It cannot be read. What is in it and makes no sense is no error: the answer is then that there is nothing.
-    pub fn read(&self, since: Option<Reading>, catalogue: &mut Catalogue) -> io::Result<State> {
+    pub fn read(&self, since: Option<Reading>, index: &mut Index) -> io::Result<State> {
         let mut file = match File::open(&self.path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                *catalogue = Catalogue::default();
+                *index = Index::default();
                 return Ok(State::Nothing);
             }
             Err(error) => return Err(error),
         };
         let head = first_line(&mut file)?;
         let Some((head, begin)) = head else {
-            *catalogue = Catalogue::default();
+            *index = Index::default();
             return Ok(State::Nothing);
         };
         let mut reading = match since {
             Some(since) if since.head.journal == head.journal && since.offset <= file.metadata()?.len() => since,
             _ => {
-                *catalogue = Catalogue::default();
+                *index = Index::default();
                 Reading { head, offset: begin, lines: 0 }
             }
         };
@@ -103,10 +103,10 @@ impl Journal {
         let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
         for line in text[..whole].split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             match serde_json::from_slice(line) {
-                Ok(Line::Shown(link)) => catalogue.insert(link),
-                Ok(Line::Gone { gone }) => catalogue.remove(&gone),
+                Ok(Line::Shown(link)) => index.insert(link),
+                Ok(Line::Gone { gone }) => index.remove(&gone),
                 Err(_) => {
-                    *catalogue = Catalogue::default();
+                    *index = Index::default();
                     return Ok(State::Nothing);
                 }
             }
@@ -146,15 +146,15 @@ impl Journal {
     ///
     /// # Errors
     /// It cannot be written.
-    pub fn rewrite(&self, look: &str, catalogue: &Catalogue) -> io::Result<Reading> {
+    pub fn rewrite(&self, look: &str, index: &Index) -> io::Result<Reading> {
         let head = Head { journal: Uuid::now_v7(), look: look.to_owned() };
         let mut text = Vec::new();
         push(&mut text, &head)?;
-        for link in catalogue.links() {
+        for link in index.links() {
             push(&mut text, &Line::Shown(link.clone()))?;
         }
         replace(&self.path, &self.path.with_extension("new"), &text)?;
-        Ok(Reading { head, offset: text.len() as u64, lines: catalogue.len() })
+        Ok(Reading { head, offset: text.len() as u64, lines: index.len() })
     }
 }
 
@@ -192,14 +192,14 @@ mod tests {
         Known { place, tenant: String::new(), digest: "d".into(), tags: vec!["a".into()], subject }
     }
 
-    fn subjects(catalogue: &Catalogue) -> Vec<String> {
-        let mut subjects: Vec<String> = catalogue.links().map(|link| link.subject.clone()).collect();
+    fn subjects(index: &Index) -> Vec<String> {
+        let mut subjects: Vec<String> = index.links().map(|link| link.subject.clone()).collect();
         subjects.sort();
         subjects
     }
 
-    fn read(journal: &Journal, since: Option<Reading>, catalogue: &mut Catalogue) -> Reading {
-        match journal.read(since, catalogue).unwrap() {
+    fn read(journal: &Journal, since: Option<Reading>, index: &mut Index) -> Reading {
+        match journal.read(since, index).unwrap() {
             State::UpToDate(reading) => reading,
             State::Nothing => panic!("nothing to read"),
         }
@@ -209,10 +209,10 @@ mod tests {
     fn what_was_done_is_read_by_another_and_after_a_cut() {
         let folder = tempfile::tempdir().unwrap();
         let journal = Journal::new(folder.path());
-        let mut mine = Catalogue::default();
+        let mut mine = Index::default();
         assert!(matches!(journal.read(None, &mut mine).unwrap(), State::Nothing));
         let mut reading = journal.rewrite("look", &mine).unwrap();
-        let mut others = Catalogue::default();
+        let mut others = Index::default();
         let other = read(&journal, None, &mut others);
         journal.append(&mut reading, &[link(1), link(2)], &[]).unwrap();
         journal.append(&mut reading, &[link(3)], &["link:1".into()]).unwrap();
@@ -222,7 +222,7 @@ mod tests {
         // A crash in the middle of a line: it counts for nothing, and the next line goes in its place.
         let whole = std::fs::read(&journal.path).unwrap();
         std::fs::write(&journal.path, [&whole[..], b"{\"subject\":\"li"].concat()).unwrap();
-        let mut again = Catalogue::default();
+        let mut again = Index::default();
         let mut reading = read(&journal, None, &mut again);
         journal.append(&mut reading, &[link(4)], &[]).unwrap();
         read(&journal, Some(other), &mut others);
@@ -239,16 +239,16 @@ mod tests {
     fn what_makes_no_sense_is_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let journal = Journal::new(folder.path());
-        journal.rewrite("look", &Catalogue::default()).unwrap();
+        journal.rewrite("look", &Index::default()).unwrap();
         let good = std::fs::read_to_string(&journal.path).unwrap();
         for text in
             ["", "\n", "{}\n", "not json\n", &"x".repeat(5000), &format!("{good}not json\n"), &format!("{good}[]\n")]
         {
             std::fs::write(&journal.path, text).unwrap();
-            let mut catalogue = Catalogue::default();
-            catalogue.insert(link(1));
-            assert!(matches!(journal.read(None, &mut catalogue).unwrap(), State::Nothing), "{text:.40}");
-            assert_eq!(catalogue.len(), 0);
+            let mut index = Index::default();
+            index.insert(link(1));
+            assert!(matches!(journal.read(None, &mut index).unwrap(), State::Nothing), "{text:.40}");
+            assert_eq!(index.len(), 0);
         }
     }
 

@@ -7,12 +7,12 @@
 
 mod address;
 mod asked;
-mod catalogue;
 mod clean;
 mod day;
 mod entry;
 mod error;
 mod folder;
+mod index;
 mod journal;
 mod listing;
 mod look;
@@ -84,8 +84,8 @@ impl Publisher {
 
     /// Brings a link's pages up to date.
     async fn publish(&self, work: &Work, context: &Context<'_>) -> Result<Fact, Failure> {
-        let (catalogue, look) = self.together.link(context.database, &work.subject_id).await?;
-        let (event_type, url) = match catalogue.link(&work.subject_id) {
+        let (index, look) = self.together.link(context.database, &work.subject_id).await?;
+        let (event_type, url) = match index.link(&work.subject_id) {
             Some(link) => ("publish.completed", Some(look.address(&link.tenant, &Page::Link(link.place.id).path()))),
             None => ("publish.retracted", None),
         };

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use jiff::civil::Date;
 use uuid::Uuid;
 
-use super::catalogue::Site;
+use super::index::Site;
 use super::listing::Node;
 use super::slug::slug;
 

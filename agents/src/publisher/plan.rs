@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 
-use super::catalogue::{Catalogue, Known};
+use super::index::{Index, Known};
 use super::listing::{Listing, Node, Place};
 use super::page::{self, Page};
 
@@ -44,27 +44,27 @@ struct Touched {
 
 impl Plan {
     /// Every file of every site.
-    pub fn whole(catalogue: &Catalogue) -> Self {
+    pub fn whole(index: &Index) -> Self {
         let mut plan = Self::default();
-        for (tenant, site) in catalogue.sites() {
+        for (tenant, site) in index.sites() {
             plan.write.extend(site.pages().into_iter().map(|page| (page, tenant.clone())));
         }
-        plan.write.extend(catalogue.links().map(|link| (Page::Link(link.place.id), link.tenant.clone())));
+        plan.write.extend(index.links().map(|link| (Page::Link(link.place.id), link.tenant.clone())));
         plan
     }
 
-    /// Brings the catalogue up to date, and says what that does to the files.
-    pub fn apply(catalogue: &mut Catalogue, changes: Vec<Change>) -> Self {
+    /// Brings the index up to date, and says what that does to the files.
+    pub fn apply(index: &mut Index, changes: Vec<Change>) -> Self {
         let mut touched: BTreeMap<Which, Touched> = BTreeMap::new();
         let mut plan = Self::default();
         for change in &changes {
-            let before = catalogue.link(&change.subject);
+            let before = index.link(&change.subject);
             if let Some(before) = before {
                 plan.remove.insert((Page::Link(before.place.id), before.tenant.clone()));
             }
             if let Some(after) = &change.link {
                 plan.write.insert((Page::Link(after.place.id), after.tenant.clone()));
-                if catalogue.site(&after.tenant).is_none() {
+                if index.site(&after.tenant).is_none() {
                     plan.write.extend(Page::always().map(|page| (page, after.tenant.clone())));
                 }
             }
@@ -75,26 +75,26 @@ impl Plan {
             }
         }
         for (which, touched) in &mut touched {
-            touched.look(which, catalogue);
+            touched.look(which, index);
         }
-        let initials = initials(&touched, catalogue);
+        let initials = initials(&touched, index);
         for change in changes {
             match change.link {
-                Some(link) => catalogue.insert(link),
-                None => catalogue.remove(&change.subject),
+                Some(link) => index.insert(link),
+                None => index.remove(&change.subject),
             }
         }
         for (which, touched) in &touched {
-            plan.add(which, touched, catalogue);
+            plan.add(which, touched, index);
         }
-        plan.add_initials(&touched, &initials, catalogue);
+        plan.add_initials(&touched, &initials, index);
         // A page that one change writes and another takes away (a link that moved to another tenant) is written.
         plan.remove = plan.remove.difference(&plan.write).cloned().collect();
         plan
     }
 
-    fn add(&mut self, which: &Which, before: &Touched, catalogue: &Catalogue) {
-        let Some(site) = catalogue.site(&which.tenant) else { return };
+    fn add(&mut self, which: &Which, before: &Touched, index: &Index) {
+        let Some(site) = index.site(&which.tenant) else { return };
         let tenant = &which.tenant;
         let mut write = |page| self.write.extend([(page, tenant.clone())]);
         let Some(tag) = &which.tag else {
@@ -119,8 +119,8 @@ impl Plan {
     }
 
     /// The pages of tags by initial: those of tags whose counts change, and those that begin or end to be needed.
-    fn add_initials(&mut self, touched: &BTreeMap<Which, Touched>, before: &Initials, catalogue: &Catalogue) {
-        let after = initials(touched, catalogue);
+    fn add_initials(&mut self, touched: &BTreeMap<Which, Touched>, before: &Initials, index: &Index) {
+        let after = initials(touched, index);
         for which in touched.keys() {
             let tag = which.tag.as_deref().map(page::initial);
             if let Some(initial) =
@@ -156,9 +156,9 @@ impl Plan {
 
 impl Touched {
     /// Notes how the list is now.
-    fn look(&mut self, which: &Which, catalogue: &Catalogue) {
+    fn look(&mut self, which: &Which, index: &Index) {
         self.months = self.places.iter().map(|place| Node::month(*place)).collect();
-        let Some(site) = catalogue.site(&which.tenant) else { return };
+        let Some(site) = index.site(&which.tenant) else { return };
         match &which.tag {
             None => self.pages = site.all.pages(&self.months),
             Some(tag) => {
@@ -183,9 +183,9 @@ impl Touched {
 /// The initials that have a page, by tenant.
 type Initials = BTreeMap<String, BTreeSet<char>>;
 
-fn initials(touched: &BTreeMap<Which, Touched>, catalogue: &Catalogue) -> Initials {
+fn initials(touched: &BTreeMap<Which, Touched>, index: &Index) -> Initials {
     let tenants: BTreeSet<&String> = touched.keys().map(|which| &which.tenant).collect();
-    let of = |tenant: &String| Some((tenant.clone(), catalogue.site(tenant)?.initials()));
+    let of = |tenant: &String| Some((tenant.clone(), index.site(tenant)?.initials()));
     tenants.into_iter().filter_map(of).collect()
 }
 

@@ -1,4 +1,4 @@
-//! Pages and feeds, from the catalogue and the entries that they show.
+//! Pages and feeds, from the index and the entries that they show.
 
 mod atom;
 mod html;
@@ -6,9 +6,9 @@ mod json;
 
 use std::collections::HashMap;
 
-use super::catalogue::{Catalogue, Site};
 use super::entry::Entry;
 use super::error::PublishError;
+use super::index::{Index, Site};
 use super::listing::{Content, Place};
 use super::look::{ICON, Look, STYLE};
 use super::page::{NEWEST, Page};
@@ -24,7 +24,7 @@ pub struct Scene<'a> {
     /// The entries that are shown, by the id of their page. One that is missing has been removed meanwhile, and is left out.
     pub entries: &'a HashMap<String, Entry>,
     /// For the subjects.
-    pub catalogue: &'a Catalogue,
+    pub index: &'a Index,
 }
 
 /// The links that a page shows.
@@ -56,7 +56,7 @@ impl Scene<'_> {
             Page::Atom => atom::feed(self.look, self.tenant, &entries)?,
             Page::Json => json::feed(self.look, self.tenant, &entries)?,
             Page::Link(id) => {
-                let Some(entry) = self.catalogue.subject(*id).and_then(|subject| self.entries.get(subject)) else {
+                let Some(entry) = self.index.subject(*id).and_then(|subject| self.entries.get(subject)) else {
                     return Ok(None);
                 };
                 html::link(self, page, entry)?
@@ -72,6 +72,6 @@ impl Scene<'_> {
     }
 
     fn entry(&self, place: Place) -> Option<&Entry> {
-        self.entries.get(self.catalogue.subject(place.id)?)
+        self.entries.get(self.index.subject(place.id)?)
     }
 }

@@ -5,8 +5,8 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use super::catalogue::Catalogue;
 use super::folder::Batch;
+use super::index::Index;
 use super::page::{Page, site_path};
 
 /// What every page of ours says of itself.
@@ -16,16 +16,15 @@ const HEAD: usize = 4096;
 /// The folders that the publisher makes, below a site's.
 const FOLDERS: [&str; 3] = ["links", "tags", "archive"];
 
-/// Takes away every page in our folders that says it is ours and is none of those that the catalogue asks for.
-pub fn leftovers(batch: &mut Batch<'_>, catalogue: &Catalogue) -> io::Result<()> {
+/// Takes away every page in our folders that says it is ours and is none of those that the index asks for.
+pub fn leftovers(batch: &mut Batch<'_>, index: &Index) -> io::Result<()> {
     let mut wanted: BTreeSet<String> = BTreeSet::new();
-    for (tenant, site) in catalogue.sites() {
+    for (tenant, site) in index.sites() {
         let folder = site_path(tenant);
         wanted.extend(site.pages().iter().map(|page| format!("{folder}{}", page.path())));
     }
-    let link =
-        |link: &super::catalogue::Known| format!("{}{}", site_path(&link.tenant), Page::Link(link.place.id).path());
-    wanted.extend(catalogue.links().map(link));
+    let link = |link: &super::index::Known| format!("{}{}", site_path(&link.tenant), Page::Link(link.place.id).path());
+    wanted.extend(index.links().map(link));
 
     let mut found = Vec::new();
     let root = batch.root().to_owned();

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex as Mailbox};
 
 use tokio::sync::{Mutex, oneshot};
 
-use super::catalogue::Catalogue;
 use super::error::PublishError;
+use super::index::Index;
 use super::look::Look;
 use super::writer::{Extent, Published, Writer};
 use crate::Database;
@@ -16,7 +16,7 @@ use crate::runner::Failure;
 const MOST: usize = 500;
 
 /// What one work is told: what the folder shows since.
-pub type Answer = Result<(Arc<Catalogue>, Arc<Look>), Failure>;
+pub type Answer = Result<(Arc<Index>, Arc<Look>), Failure>;
 
 struct Asked {
     subject: String,
@@ -76,7 +76,7 @@ impl Together {
             let result = match published {
                 Ok(published) => {
                     tracing::debug!(links = subjects.len(), done = ?published.done, "publisher: brought up to date");
-                    Ok((published.catalogue, published.look))
+                    Ok((published.index, published.look))
                 }
                 Err(error) => Err(Failure::from(error)),
             };

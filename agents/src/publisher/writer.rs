@@ -7,10 +7,10 @@ use std::sync::Arc;
 use tokio::task::spawn_blocking;
 use tokio_postgres::Client;
 
-use super::catalogue::{Catalogue, Known};
 use super::entry::Entry;
 use super::error::PublishError;
 use super::folder::{Done, Folder, Held, Safety};
+use super::index::{Index, Known};
 use super::journal::{Journal, Reading, State};
 use super::look::Look;
 use super::page::{Page, site_path};
@@ -48,7 +48,7 @@ struct Open {
     look: Arc<Look>,
     journal: Journal,
     /// What the folder shows, as far as the journal was read; none after something failed half way.
-    shown: Option<(Arc<Catalogue>, Reading)>,
+    shown: Option<(Arc<Index>, Reading)>,
 }
 
 /// What to bring up to date.
@@ -66,7 +66,7 @@ pub struct Published {
     /// What was done to files.
     pub done: Done,
     /// What the folder shows now.
-    pub catalogue: Arc<Catalogue>,
+    pub index: Arc<Index>,
     /// What its pages look like.
     pub look: Arc<Look>,
 }
@@ -90,33 +90,33 @@ impl Writer {
         let shown = open.shown.take();
         self.open = Some(open.clone());
         let held = open.folder.hold().await?;
-        let (catalogue, reading) = read(&open.journal, shown).await?;
+        let (index, reading) = read(&open.journal, shown).await?;
         let rules = store::tag_rules(client).await?;
 
         // Nothing can be known of the pages without a journal, nor how they look when they are of another version.
         let first = self.tag_rules.is_none();
         let whole = reading.as_ref().is_none_or(|reading| first && reading.look() != open.look.digest());
-        let mut catalogue = Arc::unwrap_or_clone(catalogue);
-        catalogue.open_site("");
+        let mut index = Arc::unwrap_or_clone(index);
+        index.open_site("");
         let changes = match extent {
             Extent::Links(subjects) if !whole && self.tag_rules == Some(rules) => {
-                some(client, subjects, &catalogue).await?
+                some(client, subjects, &index).await?
             }
-            _ => all(client, &catalogue).await?,
+            _ => all(client, &index).await?,
         };
         let (put, gone) = (shown_of(&changes), gone_of(&changes));
-        let mut plan = Plan::apply(&mut catalogue, changes);
-        let catalogue = Arc::new(catalogue);
+        let mut plan = Plan::apply(&mut index, changes);
+        let index = Arc::new(index);
         if whole {
-            plan.write = Plan::whole(&catalogue).write;
+            plan.write = Plan::whole(&index).write;
             plan.remove = plan.remove.difference(&plan.write).cloned().collect();
         }
-        let job = Job { held, look: Arc::clone(&open.look), catalogue: Arc::clone(&catalogue) };
+        let job = Job { held, look: Arc::clone(&open.look), index: Arc::clone(&index) };
         let done = job.carry_out(client, plan, whole).await?;
-        let reading = note(job.held, &open, &catalogue, reading.filter(|_| !whole), put, gone).await?;
+        let reading = note(job.held, &open, &index, reading.filter(|_| !whole), put, gone).await?;
         self.tag_rules = Some(rules);
-        self.open = Some(Open { shown: Some((Arc::clone(&catalogue), reading)), ..open.clone() });
-        Ok(Published { done, catalogue, look: open.look })
+        self.open = Some(Open { shown: Some((Arc::clone(&index), reading)), ..open.clone() });
+        Ok(Published { done, index, look: open.look })
     }
 
     async fn open(&self) -> Result<Open, PublishError> {
@@ -135,17 +135,17 @@ impl Writer {
 /// Reads the journal on from where it was read.
 async fn read(
     journal: &Journal,
-    shown: Option<(Arc<Catalogue>, Reading)>,
-) -> Result<(Arc<Catalogue>, Option<Reading>), PublishError> {
+    shown: Option<(Arc<Index>, Reading)>,
+) -> Result<(Arc<Index>, Option<Reading>), PublishError> {
     let journal = journal.clone();
     blocking(move || {
-        let (mut catalogue, since) = match shown {
-            Some((catalogue, reading)) => (Arc::unwrap_or_clone(catalogue), Some(reading)),
-            None => (Catalogue::default(), None),
+        let (mut index, since) = match shown {
+            Some((index, reading)) => (Arc::unwrap_or_clone(index), Some(reading)),
+            None => (Index::default(), None),
         };
-        let state = journal.read(since, &mut catalogue).map_err(PublishError::journal)?;
+        let state = journal.read(since, &mut index).map_err(PublishError::journal)?;
         Ok((
-            Arc::new(catalogue),
+            Arc::new(index),
             match state {
                 State::Nothing => None,
                 State::UpToDate(reading) => Some(reading),
@@ -156,7 +156,7 @@ async fn read(
 }
 
 /// How these links differ from what is shown of them.
-async fn some(client: &Client, subjects: &[String], shown: &Catalogue) -> Result<Vec<Change>, PublishError> {
+async fn some(client: &Client, subjects: &[String], shown: &Index) -> Result<Vec<Change>, PublishError> {
     let found = store::links(client, subjects).await?;
     let subjects: BTreeSet<&String> = subjects.iter().collect();
     let change = |subject: &String| {
@@ -167,7 +167,7 @@ async fn some(client: &Client, subjects: &[String], shown: &Catalogue) -> Result
 }
 
 /// How all links differ from what is shown.
-async fn all(client: &Client, shown: &Catalogue) -> Result<Vec<Change>, PublishError> {
+async fn all(client: &Client, shown: &Index) -> Result<Vec<Change>, PublishError> {
     let mut changes = Vec::new();
     let mut seen = HashSet::new();
     store::all_links(client, |entry| {
@@ -197,19 +197,19 @@ fn gone_of(changes: &[Change]) -> Vec<String> {
 async fn note(
     held: Held,
     open: &Open,
-    catalogue: &Arc<Catalogue>,
+    index: &Arc<Index>,
     reading: Option<Reading>,
     put: Vec<Known>,
     gone: Vec<String>,
 ) -> Result<Reading, PublishError> {
-    let (journal, look, catalogue) = (open.journal.clone(), open.look.digest(), Arc::clone(catalogue));
+    let (journal, look, index) = (open.journal.clone(), open.look.digest(), Arc::clone(index));
     blocking(move || {
         let _held = held;
         match reading {
-            Some(mut reading) if !reading.is_long(catalogue.len()) => {
+            Some(mut reading) if !reading.is_long(index.len()) => {
                 journal.append(&mut reading, &put, &gone).map(|()| reading)
             }
-            _ => journal.rewrite(&look, &catalogue),
+            _ => journal.rewrite(&look, &index),
         }
         .map_err(PublishError::journal)
     })
@@ -220,7 +220,7 @@ async fn note(
 struct Job {
     held: Held,
     look: Arc<Look>,
-    catalogue: Arc<Catalogue>,
+    index: Arc<Index>,
 }
 
 impl Job {
@@ -232,7 +232,7 @@ impl Job {
             let entries = if subjects.is_empty() { HashMap::new() } else { store::links(client, &subjects).await? };
             done.add(self.write(portion.files, entries, safety).await?);
         }
-        let (held, catalogue) = (self.held.clone(), Arc::clone(&self.catalogue));
+        let (held, index) = (self.held.clone(), Arc::clone(&self.index));
         let removed = blocking(move || {
             let mut batch = held.batch(safety);
             let failed = |error| PublishError::folder(held.folder().path(), &error);
@@ -240,7 +240,7 @@ impl Job {
                 batch.remove(&format!("{}{}", site_path(&tenant), page.path())).map_err(failed)?;
             }
             if whole {
-                sweep::leftovers(&mut batch, &catalogue).map_err(failed)?;
+                sweep::leftovers(&mut batch, &index).map_err(failed)?;
             }
             let done = batch.finish().map_err(failed)?;
             if safety == Safety::Together {
@@ -257,12 +257,12 @@ impl Job {
         let mut portions = Vec::new();
         let mut now = Portion { files: Vec::new(), subjects: BTreeSet::new() };
         for (page, tenant) in files {
-            let Some(site) = self.catalogue.site(&tenant) else { continue };
+            let Some(site) = self.index.site(&tenant) else { continue };
             let ids = match &page {
                 Page::Link(id) => vec![*id],
                 page => render::shown(page, site).into_iter().map(|place| place.id).collect(),
             };
-            now.subjects.extend(ids.into_iter().filter_map(|id| self.catalogue.subject(id)).map(str::to_owned));
+            now.subjects.extend(ids.into_iter().filter_map(|id| self.index.subject(id)).map(str::to_owned));
             now.files.push((page, tenant));
             if now.subjects.len() >= AT_A_TIME {
                 portions.push(std::mem::replace(&mut now, Portion { files: Vec::new(), subjects: BTreeSet::new() }));
@@ -278,14 +278,14 @@ impl Job {
         entries: HashMap<String, Entry>,
         safety: Safety,
     ) -> Result<Done, PublishError> {
-        let (held, look, catalogue) = (self.held.clone(), Arc::clone(&self.look), Arc::clone(&self.catalogue));
+        let (held, look, index) = (self.held.clone(), Arc::clone(&self.look), Arc::clone(&self.index));
         blocking(move || {
             let mut batch = held.batch(safety);
             let failed = |error| PublishError::folder(held.folder().path(), &error);
             let mut paths: BTreeMap<&str, String> = BTreeMap::new();
             for (page, tenant) in &files {
-                let Some(site) = catalogue.site(tenant) else { continue };
-                let scene = Scene { look: &look, tenant, site, entries: &entries, catalogue: &catalogue };
+                let Some(site) = index.site(tenant) else { continue };
+                let scene = Scene { look: &look, tenant, site, entries: &entries, index: &index };
                 let folder = paths.entry(tenant).or_insert_with(|| site_path(tenant));
                 if let Some(bytes) = scene.render(page)? {
                     batch.put(&format!("{folder}{}", page.path()), &bytes).map_err(failed)?;

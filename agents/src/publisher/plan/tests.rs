@@ -25,22 +25,22 @@ fn put(link: Known) -> Change {
     Change { subject: link.subject.clone(), link: Some(link) }
 }
 
-fn whole(catalogue: &Catalogue) -> BTreeSet<(Page, String)> {
-    Plan::whole(catalogue).write
+fn whole(index: &Index) -> BTreeSet<(Page, String)> {
+    Plan::whole(index).write
 }
 
 #[test]
 fn one_link_among_ten_thousand_touches_a_few_files() {
-    let mut catalogue = Catalogue::default();
+    let mut index = Index::default();
     let tags = ["rust", "postgres", "kafka", "linux", "gardening", "music", "maps"];
     let pick = |n: usize| [tags[n % 7], tags[n % 5], tags[n % 3]];
     let many =
         (0..10_000).map(|n| put(link(n, 20_000 * DAY + i64::try_from(n).unwrap() * DAY / 300, &pick(n)))).collect();
-    let all = Plan::apply(&mut catalogue, many);
+    let all = Plan::apply(&mut index, many);
     assert!(all.write.len() > 10_000);
     for (at, what) in [(20_033, "today"), (20_010, "in the past"), (19_000, "long ago")] {
         let one =
-            Plan::apply(&mut catalogue, vec![put(link(10_000, at * DAY, &["rust", "kafka", "music", "new", "linux"]))]);
+            Plan::apply(&mut index, vec![put(link(10_000, at * DAY, &["rust", "kafka", "music", "new", "linux"]))]);
         println!("one link {what}: {} files written, {} taken away", one.write.len(), one.remove.len());
         assert!((10..=60).contains(&one.write.len()), "{what}: {:?}", one.write);
     }
@@ -48,18 +48,18 @@ fn one_link_among_ten_thousand_touches_a_few_files() {
 
 #[test]
 fn a_tag_without_links_and_its_pages_vanish() {
-    let mut catalogue = Catalogue::default();
+    let mut index = Index::default();
     let changes =
         (0..=50).map(|n| put(link(n, 20_000 * DAY + i64::try_from(n).unwrap() * 20 * DAY, &["old"]))).collect();
-    Plan::apply(&mut catalogue, changes);
-    assert!(whole(&catalogue).iter().any(|(page, _)| matches!(page, Page::TagPast(..))));
-    let gone = Plan::apply(&mut catalogue, vec![Change { subject: "link:3".into(), link: None }]);
+    Plan::apply(&mut index, changes);
+    assert!(whole(&index).iter().any(|(page, _)| matches!(page, Page::TagPast(..))));
+    let gone = Plan::apply(&mut index, vec![Change { subject: "link:3".into(), link: None }]);
     let months = gone.remove.iter().filter(|(page, _)| matches!(page, Page::TagPast(..))).count();
     assert!(months > 30, "fifty links need no past: {:?}", gone.remove);
     let changes = (0..=50).map(|n| Change { subject: format!("link:{n}"), link: None }).collect();
-    let gone = Plan::apply(&mut catalogue, changes);
+    let gone = Plan::apply(&mut index, changes);
     assert!(gone.remove.contains(&(Page::Tag("old".into()), String::new())));
-    assert_eq!(whole(&catalogue).len(), Page::always().len());
+    assert_eq!(whole(&index).len(), Page::always().len());
 }
 
 fn step() -> impl Strategy<Value = Vec<Change>> {
@@ -79,19 +79,19 @@ proptest! {
     /// page whose content changed was written.
     #[test]
     fn the_files_are_those_of_a_fresh_start(steps in prop::collection::vec(step(), 1..6)) {
-        let mut catalogue = Catalogue::default();
-        catalogue.open_site("");
-        let mut files = whole(&catalogue);
+        let mut index = Index::default();
+        index.open_site("");
+        let mut files = whole(&index);
         for changes in steps {
-            let before = catalogue.clone();
-            let plan = Plan::apply(&mut catalogue, changes);
+            let before = index.clone();
+            let plan = Plan::apply(&mut index, changes);
             files.extend(plan.write.iter().cloned());
             for page in &plan.remove {
                 files.remove(page);
             }
-            prop_assert_eq!(&files, &whole(&catalogue));
+            prop_assert_eq!(&files, &whole(&index));
             for (page, tenant) in files.iter().filter(|page| !plan.write.contains(page)) {
-                let (before, after) = (before.site(tenant).unwrap(), catalogue.site(tenant).unwrap());
+                let (before, after) = (before.site(tenant).unwrap(), index.site(tenant).unwrap());
                 match page {
                     Page::Past(node) => prop_assert_eq!(before.all.content(node), after.all.content(node)),
                     Page::Tag(tag) => prop_assert_eq!(before.tags[tag].newest(50), after.tags[tag].newest(50)),

@@ -49,13 +49,13 @@ pub struct Site {
 
 /// What the folder shows.
 #[derive(Debug, Clone, Default)]
-pub struct Catalogue {
+pub struct Index {
     links: HashMap<String, Known>,
     subjects: HashMap<Uuid, String>,
     sites: BTreeMap<String, Site>,
 }
 
-impl Catalogue {
+impl Index {
     /// How many links there are.
     pub fn len(&self) -> usize {
         self.links.len()
