@@ -6,9 +6,10 @@
 mod begin;
 mod member;
 mod offsets;
+mod positions;
 mod progress;
 
-pub use member::{Member, Said};
+pub use member::{Member, MemberEvent};
 pub use offsets::Offsets;
 pub use progress::Progress;
 
@@ -25,7 +26,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// What the group or the client has to say.
 #[derive(Debug)]
-pub enum News {
+pub enum ConsumerEvent {
     /// These partitions of the topic are this member's from now on.
     Assigned(Vec<i32>),
     /// None is.
@@ -41,13 +42,13 @@ pub enum News {
 
 /// Reports rebalances and errors.
 pub struct Reports {
-    news: UnboundedSender<News>,
+    news: UnboundedSender<ConsumerEvent>,
     /// What is committed once more before partitions are given back; none where offsets live elsewhere.
     last: Option<Arc<Mutex<Offsets>>>,
 }
 
 impl Reports {
-    fn tell(&self, news: News) {
+    fn tell(&self, news: ConsumerEvent) {
         // The member is gone while the consumer closes: nobody needs to know any more.
         let _ = self.news.send(news);
     }
@@ -65,9 +66,9 @@ impl ClientContext for Reports {
         match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::BrokerTransportFailure) | None => {}
             Some(RDKafkaErrorCode::AllBrokersDown) => {
-                self.tell(News::Trouble("no broker can be reached (KAFKA_BROKERS)".to_owned()));
+                self.tell(ConsumerEvent::Trouble("no broker can be reached (KAFKA_BROKERS)".to_owned()));
             }
-            Some(code) => self.tell(News::Trouble(code.to_string())),
+            Some(code) => self.tell(ConsumerEvent::Trouble(code.to_string())),
         }
     }
 }
@@ -78,7 +79,7 @@ impl ConsumerContext for Reports {
             // Nothing is fetched until the member knows where to begin; the group does not wait for that.
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => (
                 consumer.assign(&TopicPartitionList::new()),
-                News::Assigned(partitions.elements().iter().map(|partition| partition.partition()).collect()),
+                ConsumerEvent::Assigned(partitions.elements().iter().map(|partition| partition.partition()).collect()),
             ),
             _ => {
                 let lost = consumer.assignment_lost();
@@ -88,7 +89,7 @@ impl ConsumerContext for Reports {
                     let committed = last.map(|list| consumer.commit(&list, CommitMode::Async));
                     tracing::debug!(?committed, "before partitions go");
                 }
-                (consumer.unassign(), News::Revoked { lost })
+                (consumer.unassign(), ConsumerEvent::Revoked { lost })
             }
         };
         if let Err(error) = done {
@@ -100,13 +101,13 @@ impl ConsumerContext for Reports {
     fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
         if let Err(error) = result {
             tracing::debug!(%error, "committing offsets");
-            self.tell(News::Uncommitted);
+            self.tell(ConsumerEvent::Uncommitted);
         }
     }
 }
 
 /// The consumer and what it has to say.
-pub type Subscribed = (StreamConsumer<Reports>, UnboundedReceiver<News>);
+pub type Subscribed = (StreamConsumer<Reports>, UnboundedReceiver<ConsumerEvent>);
 
 /// Joins the group (its name without prefix) for a topic (its name with the prefix). Of `last` is committed what is done
 /// before partitions are given back.

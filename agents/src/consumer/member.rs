@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use lifestream_envelope::backoff;
-use lifestream_envelope::kafka::{Kafka, KafkaError, TIMEOUT};
+use lifestream_envelope::kafka::{Kafka, KafkaError};
 use lifestream_envelope::outage::Outage;
-use rdkafka::consumer::{CommitMode, Consumer, StreamConsumer};
+use rdkafka::consumer::{CommitMode, Consumer};
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
 use rdkafka::message::{Message, OwnedMessage};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -15,14 +15,14 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::begin::{self, Begin};
 use super::offsets::{Offsets, Standing, lock};
-use super::{News, Reports, leave, subscribe};
+use super::positions::{self, Consumes, Position, Positions};
+use super::{ConsumerEvent, leave, subscribe};
 use crate::AgentError;
 
 /// What a member hears.
 #[derive(Debug)]
-pub enum Said {
+pub enum MemberEvent {
     /// A record; it counts as open until [`Member::done`].
     Record(OwnedMessage),
     /// The group has given this member its partitions, and they are being read.
@@ -40,21 +40,8 @@ pub enum Said {
     },
 }
 
-type Consumes = Arc<StreamConsumer<Reports>>;
 /// No task where nothing is to be found out; a task ends with the set that it is in.
-type Finding = JoinSet<Result<Found, AgentError>>;
-
-/// Where the assigned partitions can begin.
-struct Found {
-    topic_id: String,
-    partitions: Vec<Place>,
-}
-
-struct Place {
-    partition: i32,
-    begin: Begin,
-    range: (i64, i64),
-}
+type Finding = JoinSet<Result<Positions, AgentError>>;
 
 /// A member that has joined. Whoever works takes records with [`Member::next`], says which are [`Member::done`], in any
 /// order, and has them committed by [`Member::commit`]. Kafka being away is waited out, and said once.
@@ -62,7 +49,7 @@ pub struct Member {
     kafka: Kafka,
     topic: String,
     consumer: Consumes,
-    news: UnboundedReceiver<News>,
+    news: UnboundedReceiver<ConsumerEvent>,
     offsets: Arc<Mutex<Offsets>>,
     /// What the group has given this member; none before the first assignment, and during a rebalance.
     assigned: Option<Vec<i32>>,
@@ -118,7 +105,7 @@ impl Member {
     ///
     /// # Errors
     /// The consumer cannot go on: another one is needed.
-    pub async fn next(&mut self) -> Result<Said, AgentError> {
+    pub async fn next(&mut self) -> Result<MemberEvent, AgentError> {
         loop {
             if let Ok(news) = self.news.try_recv() {
                 match self.hear(news) {
@@ -145,35 +132,35 @@ impl Member {
                 }
                 message = self.consumer.recv() => {
                     let message = message.map(|message| message.detach());
-                    if let Some(message) = self.receive(message)? { return Ok(Said::Record(message)); }
+                    if let Some(message) = self.receive(message)? { return Ok(MemberEvent::Record(message)); }
                 }
                 () = tokio::time::sleep_until(self.retry.0), if waits => {}
             }
         }
     }
 
-    fn hear(&mut self, news: News) -> Option<Said> {
+    fn hear(&mut self, news: ConsumerEvent) -> Option<MemberEvent> {
         match news {
-            News::Assigned(partitions) => {
+            ConsumerEvent::Assigned(partitions) => {
                 tracing::info!(topic = self.topic, ?partitions, "partitions assigned");
                 self.assigned = Some(partitions);
                 self.unsettle();
                 None
             }
-            News::Revoked { lost } => {
+            ConsumerEvent::Revoked { lost } => {
                 tracing::debug!(lost, "partitions revoked");
                 self.assigned = None;
                 self.unsettle();
                 if lost {
                     lock(&self.offsets).retain(&[]);
                 }
-                Some(Said::Revoked { lost })
+                Some(MemberEvent::Revoked { lost })
             }
-            News::Uncommitted => {
+            ConsumerEvent::Uncommitted => {
                 lock(&self.offsets).uncommitted();
                 None
             }
-            News::Trouble(trouble) => {
+            ConsumerEvent::Trouble(trouble) => {
                 self.broker.down(&trouble);
                 None
             }
@@ -191,27 +178,11 @@ impl Member {
     fn find(&mut self) {
         let Some(assigned) = self.assigned.clone() else { return };
         let (kafka, topic, consumer) = (self.kafka.clone(), self.topic.clone(), Arc::clone(&self.consumer));
-        self.finding.spawn(async move {
-            // Committed offsets before Kafka's ends: the ends only grow meanwhile.
-            let committed = committed(&consumer, &topic, &assigned).await?;
-            let described = kafka.describe_topic(&topic).await?;
-            let described = described.ok_or_else(|| AgentError::TopicMissing(topic.clone()))?;
-            let ends = kafka.offsets(&topic, described.partitions).await?;
-            let place = |partition: i32| {
-                let (low, high) = ends.get(usize::try_from(partition).ok()?).copied()?;
-                let known = committed.get(&partition);
-                let given = known.map(|(offset, id)| (*offset, id.as_str()));
-                let begin = begin::of(&topic, &described.id, partition, given, low, high);
-                Some(Place { partition, begin, range: (low, high) })
-            };
-            let partitions = assigned.into_iter().map(place).collect::<Option<_>>();
-            let partitions = partitions.ok_or(AgentError::TopicMissing(topic))?;
-            Ok(Found { topic_id: described.id, partitions })
-        });
+        self.finding.spawn(async move { positions::of(&kafka, &consumer, &topic, &assigned).await });
     }
 
     /// Reads the assigned partitions: on from where they stand in hand, else from where they were committed.
-    fn begin(&mut self, found: Found) -> Result<Said, AgentError> {
+    fn begin(&mut self, found: Positions) -> Result<MemberEvent, AgentError> {
         let mut fetch = TopicPartitionList::new();
         let (mut partitions, mut kept) = (Vec::new(), Vec::new());
         {
@@ -219,7 +190,7 @@ impl Member {
             offsets.of_topic(&found.topic_id);
             partitions.extend(found.partitions.iter().map(|place| place.partition));
             offsets.retain(&partitions);
-            for Place { partition, begin, range: (low, high) } in found.partitions {
+            for Position { partition, begin, range: (low, high) } in found.partitions {
                 let in_hand = offsets.next(partition).filter(|next| (low..=high).contains(next));
                 // Somebody else has come further meanwhile.
                 let in_hand = in_hand.filter(|next| *next >= begin.at);
@@ -244,7 +215,7 @@ impl Member {
         tracing::debug!(?fetch, ?kept, "fetching");
         self.broker.over();
         self.ready = true;
-        Ok(Said::Assigned { partitions, kept })
+        Ok(MemberEvent::Assigned { partitions, kept })
     }
 
     /// A message, or what the client says instead of one.
@@ -359,7 +330,7 @@ impl Member {
         }
         let Some(list) = lock(&self.offsets).to_commit() else { return Ok(()) };
         let consumer = Arc::clone(&self.consumer);
-        let answer = off_thread(move || consumer.commit(&list, CommitMode::Sync)).await;
+        let answer = positions::off_thread(move || consumer.commit(&list, CommitMode::Sync)).await;
         if answer.is_err() {
             lock(&self.offsets).uncommitted();
         }
@@ -371,15 +342,7 @@ impl Member {
     /// # Errors
     /// Kafka does not answer.
     pub async fn is_drained(&self) -> Result<bool, AgentError> {
-        let topic = self.kafka.describe_topic(&self.topic).await?;
-        let topic = topic.ok_or_else(|| AgentError::TopicMissing(self.topic.clone()))?;
-        let all: Vec<i32> = (0..topic.partitions).collect();
-        let ends = self.kafka.offsets(&self.topic, topic.partitions).await?;
-        let committed = committed(&self.consumer, &self.topic, &all).await?;
-        Ok((0..).zip(ends).all(|(partition, (low, high))| {
-            let known = committed.get(&partition).map(|(offset, id)| (*offset, id.as_str()));
-            begin::of(&self.topic, &topic.id, partition, known, low, high).at == high
-        }))
+        positions::is_drained(&self.kafka, &self.consumer, &self.topic).await
     }
 
     /// Commits and leaves the group.
@@ -393,34 +356,4 @@ impl Member {
             leave(consumer).await;
         }
     }
-}
-
-/// What the group has committed, with its metadata.
-async fn committed(
-    consumer: &Consumes,
-    topic: &str,
-    partitions: &[i32],
-) -> Result<BTreeMap<i32, (i64, String)>, AgentError> {
-    let mut list = TopicPartitionList::new();
-    for partition in partitions {
-        list.add_partition(topic, *partition);
-    }
-    let consumer = Arc::clone(consumer);
-    off_thread(move || {
-        let list = consumer.committed_offsets(list, TIMEOUT)?;
-        let read = list.elements().into_iter().filter_map(|element| match element.offset() {
-            Offset::Offset(offset) => Some((element.partition(), (offset, element.metadata().to_owned()))),
-            _ => None,
-        });
-        Ok(read.collect())
-    })
-    .await
-}
-
-/// Waits for librdkafka on no thread of the runtime.
-async fn off_thread<T: Send + 'static>(
-    ask: impl FnOnce() -> Result<T, ClientError> + Send + 'static,
-) -> Result<T, AgentError> {
-    let answer = tokio::task::spawn_blocking(ask).await;
-    Ok(answer.map_err(|panic| KafkaError::Settings(panic.to_string()))??)
 }

@@ -28,7 +28,7 @@ use super::projections::Plan;
 use super::record::Record;
 use super::release;
 use super::store::Store;
-use crate::consumer::{News, Reports, leave, subscribe};
+use crate::consumer::{ConsumerEvent, Reports, leave, subscribe};
 
 /// How often committed offsets are told to Kafka, for tools that show lag.
 const TELL_KAFKA: Duration = Duration::from_secs(1);
@@ -116,7 +116,7 @@ impl<'a> Member<'a> {
     async fn consume(
         &mut self,
         consumer: &StreamConsumer<Reports>,
-        news: &mut UnboundedReceiver<News>,
+        news: &mut UnboundedReceiver<ConsumerEvent>,
         shutdown: &CancellationToken,
     ) -> Result<(), MaterializerError> {
         let mut messages = consumer.stream();
@@ -149,19 +149,19 @@ impl<'a> Member<'a> {
         }
     }
 
-    fn hear(&mut self, news: News) {
+    fn hear(&mut self, news: ConsumerEvent) {
         match news {
-            News::Assigned(partitions) => {
+            ConsumerEvent::Assigned(partitions) => {
                 tracing::info!(topic = self.topic, ?partitions, "partitions assigned");
                 self.assigned = Some(partitions);
             }
-            News::Revoked { .. } => {
+            ConsumerEvent::Revoked { .. } => {
                 tracing::debug!("partitions revoked");
                 self.assigned = None;
             }
             // Kafka's copy of the offsets is for tools; the next commit holds them too.
-            News::Uncommitted => return,
-            News::Trouble(trouble) => return self.broker.down(&trouble),
+            ConsumerEvent::Uncommitted => return,
+            ConsumerEvent::Trouble(trouble) => return self.broker.down(&trouble),
         }
         self.unsettle();
         self.retry = (Instant::now(), Box::new(backoff::forever()));

@@ -165,11 +165,6 @@ impl Agent for Publisher {
         Some(Lane { name: webhook.host(), interval: Duration::ZERO })
     }
 
-    /// Work waits in Kafka while the webhook is away; what is published is brought up to date with each probe.
-    fn has_one_lane(&self) -> bool {
-        self.webhook.is_some()
-    }
-
     async fn handle(&self, work: &Work, context: &Context<'_>) -> Result<Fact, Failure> {
         let asked = Asked::of(work);
         if let Asked::Webhook { kind, data } = asked {

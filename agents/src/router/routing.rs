@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::pending::COUNT_DUE;
 use super::tags::{Keeper, Seen};
 use super::worker::Worker;
-use crate::consumer::{Member, Progress, Said};
+use crate::consumer::{Member, MemberEvent, Progress};
 use crate::{AgentError, Database};
 
 /// Most records in one batch.
@@ -149,17 +149,17 @@ impl Router {
         }
     }
 
-    fn hear(&mut self, said: Said) {
+    fn hear(&mut self, said: MemberEvent) {
         match said {
-            Said::Record(record) => {
+            MemberEvent::Record(record) => {
                 self.bytes += size(&record);
                 self.records.push(record);
             }
-            Said::Revoked { lost } => {
+            MemberEvent::Revoked { lost } => {
                 self.held = true;
                 self.keep(if lost { &[] } else { return });
             }
-            Said::Assigned { partitions, kept } => {
+            MemberEvent::Assigned { partitions, kept } => {
                 (self.held, self.worked) = (false, true);
                 self.keep(&kept);
                 self.assigned(&partitions);

@@ -17,7 +17,7 @@ use super::queue::{Deferred, Item, Queue};
 use super::task::{Outcome, Shared};
 use super::{MOST_WAITING, malformed};
 use crate::AgentError;
-use crate::consumer::{Member, Progress, Said};
+use crate::consumer::{Member, MemberEvent, Progress};
 
 /// How often offsets are committed while there is work.
 const COMMIT: Duration = Duration::from_secs(1);
@@ -130,12 +130,12 @@ impl Worker {
                     }
                 }
                 said = member.next() => match said? {
-                    Said::Record(record) => self.receive(&record),
-                    Said::Assigned { kept, .. } => {
+                    MemberEvent::Record(record) => self.receive(&record),
+                    MemberEvent::Assigned { kept, .. } => {
                         self.drop_all_but(&kept);
                         held = false;
                     }
-                    Said::Revoked { lost } => {
+                    MemberEvent::Revoked { lost } => {
                         held = true;
                         if lost {
                             self.drop_all_but(&[]);
@@ -305,8 +305,8 @@ impl Worker {
                 biased;
                 Some(ended) = self.tasks.join_next_with_id() => if self.ended(ended, member).is_err() { return; },
                 said = member.next() => match said {
-                    Ok(Said::Assigned { kept, .. }) => self.drop_all_but(&kept),
-                    Ok(Said::Revoked { lost: true }) => self.drop_all_but(&[]),
+                    Ok(MemberEvent::Assigned { kept, .. }) => self.drop_all_but(&kept),
+                    Ok(MemberEvent::Revoked { lost: true }) => self.drop_all_but(&[]),
                     Ok(_) => {}
                     Err(_) => return,
                 },

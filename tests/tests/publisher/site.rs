@@ -141,6 +141,15 @@ async fn the_state_is_waited_for() {
     assert!(bench.read("index.html").contains("The newer one."));
 }
 
+#[tokio::test]
+async fn a_state_that_does_not_come_is_no_failure() {
+    let bench = Bench::new("pub_lag");
+    let enriched = json!({"tags": ["rust"], "summary": "A summary.", "topic": "things", "model": "local"});
+    let event = bench.emit("enrichment.completed", "link:late", "", enriched).await;
+    let answer = bench.publish(&bench.publisher(), "link:late", event).await.unwrap_err();
+    assert!(matches!(&answer, Failure::NotYet { reason } if reason.contains("materializer")), "{answer:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_it_needs_is_asked_for_by_name() {
     let bench = Bench::new("pub_settings").without("LIFESTREAM_FEED_DIR");

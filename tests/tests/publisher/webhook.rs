@@ -96,7 +96,7 @@ async fn what_is_published_is_published_whatever_the_webhook_does_and_only_the_t
     let publications = publisher.publications();
     let failure = bench.handle(&publisher, &work).await.unwrap_err();
     assert!(
-        matches!(&failure, Failure::Passing { error, not_before: Some(_) } if error.starts_with("webhook ") && error.contains("503")),
+        matches!(&failure, Failure::Passing { error, not_before: Some(_), .. } if error.starts_with("webhook ") && error.contains("503")),
         "{failure:?}"
     );
     // A link that is removed meanwhile goes: its work does not stand behind the webhook.
