@@ -6,7 +6,7 @@ mod exactly_once;
 mod json;
 mod outages;
 mod parking;
-mod release;
 mod projections;
+mod release;
 mod roles;
 mod topic;

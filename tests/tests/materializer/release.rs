@@ -50,7 +50,9 @@ async fn retried_it_is_applied_with_what_waits_behind_it_in_order() {
     bench.psql("SELECT lifestream.retry_parked(id) FROM lifestream.parked WHERE behind IS NULL");
     lifestream_tests::eventually(SOON, "it is refused again", || parked(&bench) == "2/2 3/2/0 5/2/0");
     assert_eq!(applied(&bench, "s"), "1");
-    bench.psql("DELETE FROM public.refused; SELECT lifestream.retry_parked(id) FROM lifestream.parked WHERE behind IS NULL");
+    bench.psql(
+        "DELETE FROM public.refused; SELECT lifestream.retry_parked(id) FROM lifestream.parked WHERE behind IS NULL",
+    );
     bench.produce(&[picky(6, "s"), picky(3, "s")]);
     lifestream_tests::eventually(SOON, "all is applied", || applied(&bench, "s") == "1 2 3 5 6");
     member.stop().await;
@@ -66,7 +68,10 @@ async fn what_is_refused_behind_it_becomes_the_first_of_the_rest() {
     let refuse_no_more = |seq: i64| bench.psql(&format!("DELETE FROM public.refused WHERE seq = {seq}; {retry}"));
     refuse_no_more(1);
     bench.settle().await;
-    assert_eq!((applied(&bench, "s").as_str(), parked(&bench).as_str()), ("1 2 3", "4/1 5/4/0 6/4/0 7/4/0 8/4/0 9/4/0"));
+    assert_eq!(
+        (applied(&bench, "s").as_str(), parked(&bench).as_str()),
+        ("1 2 3", "4/1 5/4/0 6/4/0 7/4/0 8/4/0 9/4/0")
+    );
     bench.psql("SELECT lifestream.discard_parked(id) FROM lifestream.parked WHERE behind IS NULL");
     bench.settle().await;
     assert_eq!((applied(&bench, "s").as_str(), parked(&bench).as_str()), ("1 2 3 5 6 7", "8/1 9/8/0"));
@@ -87,7 +92,9 @@ async fn a_long_queue_is_let_go_in_order_by_whichever_member_while_more_comes() 
     let bench = bench("rel_long", "1", &records).await;
     assert_eq!(bench.count("lifestream.parked"), 1_600);
     let (one, two) = (bench.start(), bench.start());
-    bench.psql("DELETE FROM public.refused; SELECT lifestream.retry_parked(id) FROM lifestream.parked WHERE behind IS NULL");
+    bench.psql(
+        "DELETE FROM public.refused; SELECT lifestream.retry_parked(id) FROM lifestream.parked WHERE behind IS NULL",
+    );
     for seq in 1_701..=2_000 {
         bench.produce(&[picky(seq, "s")]);
     }
@@ -105,7 +112,12 @@ async fn a_record_that_is_no_event_can_only_be_put_away() {
     bench.settle().await;
     bench.psql("SELECT lifestream.retry_parked(id) FROM lifestream.parked WHERE behind IS NULL");
     bench.settle().await;
-    assert_eq!(bench.psql("SELECT attempts, decision IS NULL, error LIKE 'not an event%' FROM lifestream.parked WHERE behind IS NULL"), "2|t|t");
+    assert_eq!(
+        bench.psql(
+            "SELECT attempts, decision IS NULL, error LIKE 'not an event%' FROM lifestream.parked WHERE behind IS NULL"
+        ),
+        "2|t|t"
+    );
     bench.psql("SELECT lifestream.discard_parked(id) FROM lifestream.parked WHERE behind IS NULL");
     bench.settle().await;
     assert_eq!((bench.count("lifestream.parked"), bench.count("lifestream.discarded")), (0, 1));

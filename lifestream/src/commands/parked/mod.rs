@@ -34,7 +34,9 @@ pub async fn run(settings: &Settings, command: ParkedCommand) -> anyhow::Result<
         ParkedCommand::List(options) => list(client, &options).await,
         ParkedCommand::Show(options) => show(client, &options).await,
         ParkedCommand::Retry(choice) => decide(client, &choice, RETRY, "SELECT lifestream.retry_parked($1)").await,
-        ParkedCommand::Discard(choice) => decide(client, &choice, DISCARD, "SELECT lifestream.discard_parked($1)").await,
+        ParkedCommand::Discard(choice) => {
+            decide(client, &choice, DISCARD, "SELECT lifestream.discard_parked($1)").await
+        }
     }
 }
 

@@ -159,7 +159,8 @@ pub async fn find(
 /// # Errors
 /// As the server has it.
 pub async fn by_ids(client: &Client, ids: &[i64]) -> anyhow::Result<Result<Vec<Parked>, Vec<i64>>> {
-    let rows = client.query(&format!("{SELECT} WHERE p.id = ANY ($1) ORDER BY array_position($1, p.id)"), &[&ids]).await?;
+    let rows =
+        client.query(&format!("{SELECT} WHERE p.id = ANY ($1) ORDER BY array_position($1, p.id)"), &[&ids]).await?;
     let rows = rows.iter().map(Parked::from_row).collect::<anyhow::Result<Vec<_>>>()?;
     let missing: Vec<i64> = ids.iter().copied().filter(|id| rows.iter().all(|row| row.id != *id)).collect();
     Ok(if missing.is_empty() { Ok(rows) } else { Err(missing) })
