@@ -99,7 +99,8 @@ async fn a_long_queue_is_let_go_in_order_by_whichever_member_while_more_comes() 
         bench.produce(&[picky(seq, "s")]);
     }
     lifestream_tests::eventually(SOON, "all is applied", || bench.count("public.applied") == 2_000);
-    (one.stop().await, two.stop().await);
+    one.stop().await;
+    two.stop().await;
     let turned = "SELECT count(*) FROM (SELECT seq, lag(seq) OVER (ORDER BY place) AS before FROM public.applied WHERE subject_id = 's') a WHERE seq < before";
     assert_eq!(bench.psql(turned), "0", "out of order");
     assert_eq!((bench.count("lifestream.parked"), bench.count("lifestream.event_ingest_dedupe")), (0, 2_000));

@@ -212,7 +212,7 @@ fn a_host_behind_redirects_is_paused_for_its_own_work_and_unknown_it_is_nobodys(
     let (changed, deferred) = queue.judge("dead", &busy, now);
     assert_eq!((changed, deferred.len()), (true, 1));
     assert_eq!(queue.circuit("dead").unwrap().opens(), Some(until));
-    assert_eq!(queue.judge("never.asked", &busy, now).0, false);
+    assert!(!queue.judge("never.asked", &busy, now).0);
     assert!(queue.circuit("never.asked").is_none());
     // Whoever was on its way there ends like any other.
     end(&mut queue, "direct", Some("dead"), &Verdict::Neutral, now);
