@@ -32,7 +32,9 @@ DELETE FROM lifestream.parked WHERE id = 2;
 SELECT park(5, 'a', 1), park(6, 'a', 1);
 SELECT lifestream.settle_parked(1, 5, 'another error');
 SELECT * FROM public.parked;
--- nothing goes while something waits behind it
+-- what nobody decided about stays, and nothing goes while something waits behind it
+SELECT lifestream.settle_parked(5);
+SELECT lifestream.retry_parked(5);
 SELECT split_part(attempt('SELECT lifestream.settle_parked(5)'), E'\n', 1);
 DELETE FROM lifestream.parked WHERE behind = 5;
 SELECT lifestream.settle_parked(5);
