@@ -45,6 +45,16 @@ impl Publisher {
             {
                 self.tracker.fail(fault);
             }
+            // What was suspected was one of those that were let go, and nothing else waits.
+            if look.decided
+                && look.rows.is_empty()
+                && !look.more
+                && carry.suspect_until.is_some()
+                && !self.tracker.has_failed()
+            {
+                carry.suspect_until = None;
+                return Ok(Ended::Again);
+            }
             for row in &look.rows {
                 if self.tracker.has_failed() {
                     return Ok(Ended::Done);

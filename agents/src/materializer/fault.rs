@@ -49,10 +49,10 @@ pub fn of_statement(code: Option<&SqlState>) -> Fault {
     }
 }
 
-/// Whether a value that was given is to blame (its form, a constraint, a limit), and not a privilege, a missing table or the
+/// Whether a value that was given is to blame (its form, a constraint, a limit, a trigger that raises), and not a privilege, a missing table or the
 /// server: without that value the statement works.
 pub fn is_of_data(error: &tokio_postgres::Error) -> bool {
-    error.code().is_some_and(|code| ["22", "23", "54"].contains(&&code.code()[..2]))
+    error.code().is_some_and(|code| ["22", "23", "54", "P0"].contains(&&code.code()[..2]))
 }
 
 /// The server's own words with their SQLSTATE: tokio-postgres by itself says only "db error".

@@ -62,6 +62,8 @@ pub struct Member<'a> {
     /// Whether positions are what is stored and fetching goes on from there.
     ready: bool,
     worked: bool,
+    /// Whether somebody may have decided about what is parked.
+    deciding: bool,
     /// Until when to wait before the next try to get ready, and how long the wait after that is.
     retry: (Instant, Box<dyn Iterator<Item = Duration> + Send + Sync>),
     away: Outage,
@@ -88,6 +90,7 @@ impl<'a> Member<'a> {
             stopped: Vec::new(),
             ready: false,
             worked: false,
+            deciding: false,
             retry: (now, Box::new(backoff::forever())),
             away: Outage::new("materializer"),
             broker: Outage::new("materializer: Kafka"),
@@ -125,6 +128,7 @@ impl<'a> Member<'a> {
                 self.hear(news);
             }
             self.get_ready(consumer).await?;
+            self.carry_out().await;
             let wait = self.next_look();
             tokio::select! {
                 biased;
@@ -197,8 +201,7 @@ impl<'a> Member<'a> {
             Ok(()) => {
                 self.away.over();
                 self.retry = (Instant::now(), Box::new(backoff::forever()));
-                self.ready = true;
-                self.worked = true;
+                (self.ready, self.worked, self.deciding) = (true, true, true);
             }
             // A wrong DSN at the very start is told at once; later, what worked before is waited for.
             Err(error) if error.is_permanent() && !self.worked => return Err(error),
@@ -328,14 +331,26 @@ impl<'a> Member<'a> {
             tracing::info!("projections read again");
         }
         if parked {
-            release::decided(store).await?;
+            self.deciding = true;
             self.held = Held::load(store.client(), &self.group).await?;
         }
         Ok(())
     }
 
+    /// A step of what was decided about parked events, between two batches.
+    async fn carry_out(&mut self) {
+        let Some(store) = self.store.as_ref().filter(|_| self.ready && self.deciding) else { return };
+        match release::step(store).await {
+            Ok(more) => self.deciding = more,
+            Err(error) => self.stumble(&error),
+        }
+    }
+
     /// How long nothing needs to be done if nothing comes.
     fn next_look(&self) -> Duration {
+        if self.ready && self.deciding {
+            return Duration::ZERO;
+        }
         if !self.ready && self.assigned.is_some() {
             return self.retry.0.saturating_duration_since(Instant::now()).min(LOOK_AGAIN);
         }

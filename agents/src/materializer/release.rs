@@ -16,9 +16,12 @@ const RECORDS: i64 = 500;
 /// Most bytes of their values; one larger record makes a transaction of its own.
 const BYTES: i64 = 8 << 20;
 
+/// The first of a subject is done if it is to be put away, or was taken in by an earlier step.
 const DECIDED: &str = "\
-SELECT id, decision = 'discard' FROM lifestream.parked
-WHERE stage = 'materializer' AND consumer_group = $1 AND decision IS NOT NULL ORDER BY id LIMIT 1";
+SELECT p.id, p.decision = 'discard' OR p.seq IS NOT NULL AND EXISTS (
+           SELECT FROM lifestream.event_ingest_dedupe d WHERE d.consumer_group = p.consumer_group AND d.event_id = p.event_id)
+FROM lifestream.parked p
+WHERE p.stage = 'materializer' AND p.consumer_group = $1 AND p.decision IS NOT NULL ORDER BY p.id LIMIT 1";
 
 /// The first of a subject, unless it is done, and what waits behind it; values of no more than so many bytes but for the first.
 const WAITING: &str = "\
@@ -31,50 +34,40 @@ WHERE place = 1 OR bytes <= $4 ORDER BY id";
 
 const SETTLE: &str = "SELECT lifestream.settle_parked($1, $2, $3)";
 
-/// Carries out all that was decided for this group; says whether that was anything.
+/// Carries out some of what was decided for this group, no more than a transaction; says whether there was anything.
 ///
 /// # Errors
 /// What is not a record's own fault, [`MaterializerError::Overtaken`] where something came to wait meanwhile; done again, it goes on.
-pub async fn decided(store: &Store) -> Result<bool, MaterializerError> {
-    let mut any = false;
-    while let Some(row) = store.client().query_opt(DECIDED, &[&store.names().0]).await? {
-        let_go(store, row.try_get(0)?, row.try_get(1)?).await?;
-        any = true;
-    }
-    Ok(any)
-}
-
-async fn let_go(store: &Store, first: i64, discard: bool) -> Result<(), MaterializerError> {
-    let (mut first_is_done, mut most) = (discard, RECORDS);
+pub async fn step(store: &Store) -> Result<bool, MaterializerError> {
+    let Some(row) = store.client().query_opt(DECIDED, &[&store.names().0]).await? else { return Ok(false) };
+    let (first, first_is_done): (i64, bool) = (row.try_get(0)?, row.try_get(1)?);
+    let mut most = RECORDS;
     loop {
         let rows = store.client().query(WAITING, &[&first, &first_is_done, &most, &BYTES]).await?;
         let records = rows.iter().map(Parked::from_row).collect::<Result<Vec<_>, _>>()?;
         let Some(next) = records.first() else {
             store.client().execute(SETTLE, &[&first, &None::<i64>, &None::<&str>]).await?;
-            tracing::info!(id = first, discard, "parked records released");
-            return Ok(());
+            tracing::info!(id = first, "parked records released");
+            return Ok(true);
         };
         let error = match next.event(store) {
             Err(error) => error,
             Ok(_) => match apply(store, first, &records).await {
-                Ok(()) => {
-                    (first_is_done, most) = (true, RECORDS);
-                    continue;
-                }
+                Ok(()) => return Ok(true),
                 Err(error) => {
                     store.roll_back().await;
-                    match fault::of(&error) {
-                        Fault::Event | Fault::Doubtful if records.len() > 1 => {
-                            most = i64::try_from(records.len() / 2).unwrap_or(RECORDS);
-                            continue;
-                        }
-                        // A function has gone or changed meanwhile.
-                        Fault::Event | Fault::Doubtful if store.plan.is_outdated(store.client()).await? => {
-                            return Err(MaterializerError::Overtaken);
-                        }
-                        Fault::Event | Fault::Doubtful => error.to_string(),
-                        Fault::Passing | Fault::Overtaken => return Err(error),
+                    if !is_of_record(&error) {
+                        return Err(error);
                     }
+                    if records.len() > 1 {
+                        most = i64::try_from(records.len() / 2).unwrap_or(RECORDS);
+                        continue;
+                    }
+                    // A function has gone or changed meanwhile.
+                    if store.plan.is_outdated(store.client()).await? {
+                        return Err(MaterializerError::Overtaken);
+                    }
+                    error.to_string()
                 }
             },
         };
@@ -82,7 +75,20 @@ async fn let_go(store: &Store, first: i64, discard: bool) -> Result<(), Material
         let error = error.replace('\0', "\u{fffd}");
         store.client().execute(SETTLE, &[&first, &next.id, &error]).await?;
         tracing::error!(id = next.id, error, "record parked: refused again; see lifestream.parked");
-        return Ok(());
+        return Ok(true);
+    }
+}
+
+/// Whether a record is to blame, or its projection met what the server calls its own trouble (a limit, a lock, a foreign
+/// server) while the session goes on: whoever asked for it can ask again, and the others are not held up until it passes.
+fn is_of_record(error: &MaterializerError) -> bool {
+    let is_projections = |error: &tokio_postgres::Error| {
+        error.code().is_some_and(|code| ["25", "53", "55", "58"].contains(&&code.code()[..2]))
+    };
+    match (fault::of(error), error) {
+        (Fault::Event | Fault::Doubtful, _) => true,
+        (Fault::Passing, MaterializerError::Projection(error)) => is_projections(error),
+        _ => false,
     }
 }
 

@@ -40,21 +40,24 @@ WHERE l.status <> 'removed' AND l.added_at IS NOT NULL";
 const INCLUDED: &str = "\
 SELECT EXISTS (SELECT FROM lifestream.event_ingest_dedupe d
                WHERE d.event_id = $1 AND d.consumer_group IN (SELECT o.consumer_group FROM lifestream.kafka_offsets o))
-    OR NOT EXISTS (SELECT FROM lifestream.events e WHERE e.id = $1 AND e.received_at > now() - interval '1 day')";
+    OR NOT EXISTS (SELECT FROM lifestream.events e WHERE e.id = $1 AND e.received_at > now() - interval '1 day'),
+       EXISTS (SELECT FROM lifestream.parked p WHERE p.event_id = $1)";
 
 /// Waits until the state includes an event.
 ///
 /// # Errors
-/// It does not within 20 s, or the database cannot be asked.
+/// It does not within 20 s, or is parked, which only a person can change; or the database cannot be asked.
 pub async fn includes(database: &Database, event: Uuid) -> Result<(), PublishError> {
     let start = tokio::time::Instant::now();
     let mut pause = PAUSE;
     loop {
         let client = database.client().await?;
-        if client.query_one(INCLUDED, &[&event]).await?.get(0) {
+        let row = client.query_one(INCLUDED, &[&event]).await?;
+        let (included, parked): (bool, bool) = (row.get(0), row.get(1));
+        if included {
             return Ok(());
         }
-        if start.elapsed() >= PATIENCE {
+        if parked || start.elapsed() >= PATIENCE {
             return Err(PublishError::NotMaterialized);
         }
         tokio::time::sleep(pause).await;

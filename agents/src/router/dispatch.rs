@@ -120,10 +120,16 @@ impl Dispatcher {
             }
         };
         for (number, reason) in refused {
-            decided.dead.push(given_up(decided.send.swap_remove(number).1, format!("Kafka refuses it: {reason}")));
+            let (key, work) = decided.send.swap_remove(number);
+            decided.dead.push(given_up(&key, work, format!("Kafka refuses it: {reason}")));
         }
-        if let Some(asking) = &self.asking {
-            letters::emit(&asking.session.client, decided.dead).await?;
+        if let Some(asking) = &self.asking
+            && let Err(error) = letters::emit(&asking.session.client, decided.dead).await
+        {
+            // As above: only what has no letter yet comes again.
+            let done: Vec<Key> = decided.send.into_iter().map(|(key, _)| key).collect();
+            pending::settle(rows, &done, &[]).await?;
+            return Err(error);
         }
         pending::settle(rows, &decided.gone, &decided.set_back).await?;
         failpoint!("retry.deleted");
@@ -151,7 +157,7 @@ impl Dispatcher {
                         "no route makes work {:?}: add one with lifestream.add_route, then retry it",
                         work.work_type
                     );
-                    decided.dead.push(given_up(work, error));
+                    decided.dead.push(given_up(key, work, error));
                 }
                 Ok(work) => {
                     decided.gone.push(key.clone());
@@ -198,10 +204,10 @@ impl Dispatcher {
         for ((key, mut work), answer) in works.into_iter().zip(answers) {
             match answer {
                 Answer::No => tracing::debug!(work_id = %key.work_id, "needs no retry any more"),
-                Answer::Broken(error) => decided.dead.push(given_up(work, error)),
+                Answer::Broken(error) => decided.dead.push(given_up(key, work, error)),
                 // Nobody knows anything about it: absent state means yes.
                 Answer::Unknown if work.is_omitted() => {
-                    decided.dead.push(given_up(work, "the event with its payload is gone".to_owned()));
+                    decided.dead.push(given_up(key, work, "the event with its payload is gone".to_owned()));
                 }
                 Answer::Unknown => decided.send.push((key.clone(), work)),
                 Answer::Yes(payload) => {
@@ -214,7 +220,11 @@ impl Dispatcher {
     }
 }
 
-fn given_up(work: Work, error: String) -> DeadLetter {
-    let cause = work.triggered_by_event_id;
-    DeadLetter::of_router(work, error, Timestamp::now(), cause)
+/// The group that wants it goes along, so that each has its own letter, and a retry of that is the group's again.
+fn given_up(key: &Key, work: Work, error: String) -> DeadLetter {
+    let (cause, now) = (work.triggered_by_event_id, Timestamp::now());
+    match key.group.as_str() {
+        "" => DeadLetter::of_router(work, error, now, cause),
+        group => DeadLetter::of_work(work, error, group.to_owned(), now, cause),
+    }
 }

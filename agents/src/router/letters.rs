@@ -18,7 +18,7 @@ const EMIT: &str = "SELECT count(*) FROM lifestream.emit_events($1::text::jsonb)
 pub const DEAD_LETTERED: &str = "work.dead_lettered";
 
 /// Who gives up what no agent has had.
-const ROUTER: &str = "router";
+pub const ROUTER: &str = "router";
 
 /// So much of what holds no work is told, in bytes; all of it stays in the event that held it.
 const LONGEST_RAW: usize = 100_000;

@@ -12,7 +12,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::letters::DeadLetter;
+use super::letters::{DeadLetter, ROUTER};
 
 /// The longest that a server's Retry-After is honoured: as long as the work topics keep what is in them.
 const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -108,8 +108,9 @@ pub fn of_request(event: &Event) -> Result<Retry, String> {
     Ok(Retry { work, group: group(&requested.agent), cause: event.id })
 }
 
+/// The router is no group that does work: what it has given up is everybody's.
 fn group(agent: &Value) -> String {
-    agent.as_str().unwrap_or_default().to_owned()
+    agent.as_str().filter(|agent| *agent != ROUTER).unwrap_or_default().to_owned()
 }
 
 /// What becomes of an event that holds no work, for the reason given: a person sees it.

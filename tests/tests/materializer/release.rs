@@ -124,3 +124,19 @@ async fn a_record_that_is_no_event_can_only_be_put_away() {
     assert_eq!((bench.count("lifestream.parked"), bench.count("lifestream.discarded")), (0, 1));
     assert_eq!(bench.psql("SELECT added_seq FROM lifestream.links"), "2");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_projection_in_trouble_refuses_what_is_retried_and_holds_up_nobody() {
+    let bench = bench("rel_trouble", "1", &[picky(1, "s"), picky(2, "s")]).await;
+    bench.psql(
+        "DELETE FROM public.refused; \
+         CREATE FUNCTION public.limited(e lifestream.events) RETURNS void LANGUAGE plpgsql AS $$ BEGIN \
+           IF e.seq = 1 THEN RAISE 'no room' USING ERRCODE = '53400'; END IF; END $$; \
+         SELECT lifestream.add_projection('test.picky', 'public.limited'); \
+         SELECT lifestream.retry_parked(id) FROM lifestream.parked WHERE behind IS NULL",
+    );
+    bench.produce(&[picky(3, "other")]);
+    tokio::time::timeout(SOON, bench.settle()).await.expect("the others go on");
+    assert_eq!((applied(&bench, "other").as_str(), parked(&bench).as_str()), ("3", "1/2 2/1/0"));
+    assert!(bench.psql("SELECT error FROM lifestream.parked WHERE behind IS NULL").contains("53400"));
+}

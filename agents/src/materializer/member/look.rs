@@ -42,7 +42,7 @@ impl Member<'_> {
     /// Whether every partition is applied to its end, where the member is to leave then. Counts the whole topic, for
     /// partitions of a member that died come to this one only after a while.
     pub(super) async fn is_done(&mut self) -> Result<bool, MaterializerError> {
-        if self.until != Until::Idle || !self.ready {
+        if self.until != Until::Idle || !self.ready || self.deciding {
             return Ok(false);
         }
         if !self.stopped.is_empty() {

@@ -7,7 +7,6 @@ use super::super::error::MaterializerError;
 use super::super::parking::Held;
 use super::super::positions::Positions;
 use super::super::projections::Plan;
-use super::super::release;
 use super::super::start::{self, Start};
 use super::super::store::Store;
 use super::Member;
@@ -24,7 +23,6 @@ impl Member<'_> {
         if store.plan.is_outdated(&store.session.client).await? {
             store.plan = Plan::load(&store.session.client).await?;
         }
-        release::decided(store).await?;
         self.held = Held::load(store.client(), &self.group).await?;
         // Stored offsets before Kafka's ends: the ends only grow meanwhile.
         let stored = store.stored().await?;
