@@ -74,24 +74,33 @@ fn who_asks_too_often_is_told_when_to_go_on() {
 }
 
 /// A request of that token whose body is still to come, but for its first octet.
-fn slow_body(served: &Served, token: &str) -> (TcpStream, Vec<u8>) {
+fn slow_body(served: &Served, token: &str) -> TcpStream {
     let bearer = format!("Bearer {token}");
     let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
     let whole = request("POST", "/links", &headers, br#"{"url":"https://example.org/"}"#);
     let body = whole.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 5;
     let mut stream = connect(&served.address);
     stream.write_all(&whole[..body]).unwrap();
-    (stream, whole[body..].to_vec())
+    stream
 }
 
-/// Sends as this token until it is refused.
-fn refused(served: &Served, token: &str) -> Answer {
-    let mut refused = None;
-    eventually(SOON, "it is refused", || {
-        refused = Some(served.post(token)).filter(|answer| answer.status != 201);
-        refused.is_some()
-    });
-    refused.unwrap()
+/// The same, without its first octet, once the gateway has begun to wait for the body.
+fn awaited_body(served: &Served, token: &str) -> (TcpStream, &'static [u8]) {
+    const BODY: &[u8] = br#"{"url":"https://example.org/"}"#;
+    let bearer = format!("Bearer {token}");
+    let headers = [
+        ("Authorization", bearer.as_str()),
+        ("Content-Type", "application/json"),
+        // The answer to this comes when the body is first asked for.
+        ("Expect", "100-continue"),
+    ];
+    let whole = request("POST", "/links", &headers, BODY);
+    let mut stream = connect(&served.address);
+    stream.write_all(&whole[..whole.len() - BODY.len()]).unwrap();
+    let mut told = [0; 25];
+    stream.read_exact(&mut told).unwrap();
+    assert_eq!(told, *b"HTTP/1.1 100 Continue\r\n\r\n");
+    (stream, BODY)
 }
 
 #[test]
@@ -117,14 +126,14 @@ fn bodies_that_do_not_come_take_nobodys_place() {
     // They never come, as far as this test goes.
     let limits = Limits { requests: 2, share: 2, body_time: 10 * SOON, ..Limits::default() };
     let served = Served::with("gw_slow_bodies", limits);
-    let mut slow: Vec<_> = (0..2).map(|_| slow_body(&served, PHONE)).collect();
-    let busy = refused(&served, PHONE);
+    let mut slow: Vec<_> = (0..2).map(|_| awaited_body(&served, PHONE)).collect();
+    let busy = served.post(PHONE);
     busy.is_problem(429, &["too-many-requests", "phone has 2 requests under way"]);
     assert_eq!(busy.header("retry-after"), Some("1"));
     assert_eq!(served.post(LAPTOP).status, 201, "as many as there are places for, and the others are served");
     // One comes after all.
-    let (mut stream, rest) = slow.pop().unwrap();
-    stream.write_all(&rest).unwrap();
+    let (mut stream, body) = slow.pop().unwrap();
+    stream.write_all(body).unwrap();
     assert_eq!(read(stream).status, 201);
     eventually(SOON, "the token has a place again", || served.post(PHONE).status == 201);
 }
