@@ -7,6 +7,7 @@ CREATE TABLE lifestream.discarded (
     event_id       uuid,
     seq            bigint,
     subject_id     text,
+    tenant_id      text,
     event_type     text,
     topic          text,
     partition      integer,

@@ -18,9 +18,9 @@ BEGIN
     IF settle_parked.refused IS DISTINCT FROM settle_parked.head THEN
         DELETE FROM lifestream.parked p WHERE p.id = settle_parked.head RETURNING p.* INTO gone;
         IF gone.decision = 'discard' THEN
-            INSERT INTO lifestream.discarded (id, stage, consumer_group, event_id, seq, subject_id, event_type, topic, partition, "offset",
+            INSERT INTO lifestream.discarded (id, stage, consumer_group, event_id, seq, subject_id, tenant_id, event_type, topic, partition, "offset",
                                               record_key, record_value, record_headers, error, attempts, parked_at)
-            VALUES (gone.id, gone.stage, gone.consumer_group, gone.event_id, gone.seq, gone.subject_id, gone.event_type, gone.topic,
+            VALUES (gone.id, gone.stage, gone.consumer_group, gone.event_id, gone.seq, gone.subject_id, gone.tenant_id, gone.event_type, gone.topic,
                     gone.partition, gone."offset", gone.record_key, gone.record_value, gone.record_headers, gone.error, gone.attempts,
                     gone.parked_at);
             IF gone.stage = 'materializer' AND gone.seq IS NOT NULL THEN
