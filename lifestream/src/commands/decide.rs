@@ -30,6 +30,19 @@ pub struct Words {
     pub done: &'static str,
     /// In JSON: the members that hold an item's id, and what the decision gave.
     pub keys: (&'static str, &'static str),
+    /// Those that conditions choose from, such as `the open ones`.
+    pub among: &'static str,
+    /// Some of the conditions.
+    pub conditions: &'static str,
+}
+
+/// Which they are.
+#[derive(Debug, Clone, Copy)]
+pub enum Choice<'a, I> {
+    /// Named one by one.
+    Ids(&'a [I]),
+    /// All that the conditions let through.
+    Conditions,
 }
 
 /// How much is asked before anything is done, and how it is told.
@@ -105,6 +118,20 @@ pub async fn each<T: Item>(
 }
 
 impl Words {
+    /// Ids or conditions, of which `has_conditions` says whether any was given; all of them only where that was said.
+    ///
+    /// # Errors
+    /// Both were given, or none.
+    pub fn choice<'a, I>(&self, ids: &'a [I], has_conditions: bool, all: bool) -> anyhow::Result<Choice<'a, I>> {
+        let Self { command, among, conditions, .. } = self;
+        match (ids, has_conditions || all) {
+            ([], false) => bail!("{command}: which ones? Give ids, conditions such as {conditions}, or --all"),
+            ([], true) => Ok(Choice::Conditions),
+            (ids, false) => Ok(Choice::Ids(ids)),
+            (_, true) => bail!("{command} takes ids, or conditions that choose from {among}, not both"),
+        }
+    }
+
     fn counted(&self, count: usize) -> String {
         if count == 1 { format!("1 {}", self.noun) } else { format!("{count} {}s", self.noun) }
     }

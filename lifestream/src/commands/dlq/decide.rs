@@ -6,7 +6,7 @@ use tokio_postgres::Client;
 use uuid::Uuid;
 
 use crate::cli::DlqChoice;
-use crate::commands::decide::{self, Item, Manner, Words};
+use crate::commands::decide::{self, Choice, Item, Manner, Words};
 use crate::exit::Outcome;
 
 use super::letter::{self, Letter};
@@ -40,7 +40,15 @@ impl Decision {
             Self::Retry => ("dlq retry", "retry", "to be tried again"),
             Self::Discard { .. } => ("dlq discard", "discard", "discarded"),
         };
-        Words { command, noun: "dead letter", verb, done, keys: ("dead_letter_id", "event_id") }
+        Words {
+            command,
+            noun: "dead letter",
+            verb,
+            done,
+            keys: ("dead_letter_id", "event_id"),
+            among: "the open ones",
+            conditions: "--type or --error",
+        }
     }
 
     async fn apply(&self, client: &Client, id: Uuid) -> Result<Value, tokio_postgres::Error> {
@@ -57,30 +65,25 @@ impl Decision {
 /// Finds them, asks where they were not named one by one, and decides.
 pub async fn run(client: &Client, choice: &DlqChoice, decision: Decision) -> anyhow::Result<Outcome> {
     let words = decision.words();
-    let letters = chosen(client, choice, words.command).await?;
+    let letters = chosen(client, choice, words).await?;
     let DlqChoice { dry_run, yes, json, .. } = *choice;
     let manner = Manner { named: !choice.ids.is_empty(), dry_run, yes, json };
     decide::each(&letters, words, manner, listed, async |letter| decision.apply(client, letter.id).await).await
 }
 
-async fn chosen(client: &Client, choice: &DlqChoice, command: &str) -> anyhow::Result<Vec<Letter>> {
-    if !choice.ids.is_empty() {
-        if choice.all || !choice.filter.is_empty() {
-            bail!("{command} takes ids, or conditions that choose from the open ones, not both");
+async fn chosen(client: &Client, choice: &DlqChoice, words: Words) -> anyhow::Result<Vec<Letter>> {
+    let ids = match words.choice(&choice.ids, !choice.filter.is_empty(), choice.all)? {
+        Choice::Conditions => return letter::find(client, &choice.filter, Some("open"), None).await,
+        Choice::Ids(ids) => ids,
+    };
+    match letter::by_ids(client, ids).await? {
+        Ok(letters) => Ok(letters),
+        Err(missing) => {
+            let missing: Vec<String> = missing.iter().map(Uuid::to_string).collect();
+            bail!(
+                "no dead letter {}: `lifestream dlq list --status all` shows those that there are",
+                missing.join(", ")
+            );
         }
-        return match letter::by_ids(client, &choice.ids).await? {
-            Ok(letters) => Ok(letters),
-            Err(missing) => {
-                let missing: Vec<String> = missing.iter().map(Uuid::to_string).collect();
-                bail!(
-                    "no dead letter {}: `lifestream dlq list --status all` shows those that there are",
-                    missing.join(", ")
-                );
-            }
-        };
     }
-    if choice.filter.is_empty() && !choice.all {
-        bail!("{command}: which ones? Give ids, conditions such as --type or --error, or --all");
-    }
-    letter::find(client, &choice.filter, Some("open"), None).await
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio_postgres::Client;
 
 use crate::cli::{ParkedChoice, ParkedCommand, ParkedListOptions, ParkedShowOptions};
-use crate::commands::decide::{self, Item, Manner, Words};
+use crate::commands::decide::{self, Choice, Item, Manner, Words};
 use crate::database;
 use crate::exit::Outcome;
 use crate::output;
@@ -23,6 +23,8 @@ const RETRY: Words = Words {
     verb: "retry",
     done: "to be tried again",
     keys: ("id", "released"),
+    among: "what is parked",
+    conditions: "--stage or --error",
 };
 const DISCARD: Words = Words { command: "parked discard", verb: "discard", done: "to be put away", ..RETRY };
 
@@ -91,7 +93,7 @@ async fn show(client: &Client, options: &ParkedShowOptions) -> anyhow::Result<Ou
 }
 
 async fn decide(client: &Client, choice: &ParkedChoice, words: Words, statement: &str) -> anyhow::Result<Outcome> {
-    let rows = chosen(client, choice, words.command).await?;
+    let rows = chosen(client, choice, words).await?;
     let ParkedChoice { dry_run, yes, json, .. } = *choice;
     let manner = Manner { named: !choice.ids.is_empty(), dry_run, yes, json };
     decide::each(&rows, words, manner, listed, async |row| {
@@ -101,21 +103,16 @@ async fn decide(client: &Client, choice: &ParkedChoice, words: Words, statement:
     .await
 }
 
-async fn chosen(client: &Client, choice: &ParkedChoice, command: &str) -> anyhow::Result<Vec<Parked>> {
-    if !choice.ids.is_empty() {
-        if choice.all || !choice.filter.is_empty() {
-            bail!("{command} takes ids, or conditions that choose from what is parked, not both");
+async fn chosen(client: &Client, choice: &ParkedChoice, words: Words) -> anyhow::Result<Vec<Parked>> {
+    let ids = match words.choice(&choice.ids, !choice.filter.is_empty(), choice.all)? {
+        Choice::Conditions => return row::find(client, &choice.filter, false, None).await,
+        Choice::Ids(ids) => ids,
+    };
+    match row::by_ids(client, ids).await? {
+        Ok(rows) => Ok(rows),
+        Err(missing) => {
+            let missing: Vec<String> = missing.iter().map(i64::to_string).collect();
+            bail!("nothing is parked under {}: `lifestream parked list` shows what is", missing.join(", "));
         }
-        return match row::by_ids(client, &choice.ids).await? {
-            Ok(rows) => Ok(rows),
-            Err(missing) => {
-                let missing: Vec<String> = missing.iter().map(i64::to_string).collect();
-                bail!("nothing is parked under {}: `lifestream parked list` shows what is", missing.join(", "));
-            }
-        };
     }
-    if choice.filter.is_empty() && !choice.all {
-        bail!("{command}: which ones? Give ids, conditions such as --stage or --error, or --all");
-    }
-    row::find(client, &choice.filter, false, None).await
 }
