@@ -9,4 +9,4 @@ GRANT INSERT (id, occurred_at, received_at, source, subject, subject_id, event_t
 GRANT EXECUTE ON FUNCTION lifestream.link_subject_id TO lifestream_reader;
 
 -- Router, materializer and runners read events (a rebuild, a guard's argument).
-GRANT SELECT ON lifestream.events, lifestream.unpublished_events TO lifestream_agent, lifestream_admin;
+GRANT SELECT ON lifestream.events, lifestream.events_archive, lifestream.all_events, lifestream.unpublished_events TO lifestream_agent, lifestream_admin;
