@@ -3,7 +3,7 @@
 use pgrx::{direct_function_call, pg_sys};
 use sha2::{Digest, Sha256};
 
-use crate::check;
+use crate::{archive, check};
 use crate::draft::Draft;
 use crate::entry::{Answer, arguments, sql_function};
 use crate::error::Refusal;
@@ -40,6 +40,7 @@ fn emit_once(table: &mut Table, draft: &mut Draft, id: Id) -> Result<Id, Refusal
     // Names first: they are what a repeat is compared by.
     check::name(&draft.row(), Column::EventType)?;
     check::name(&draft.row(), Column::SubjectId)?;
+    archive::hold(&id);
     if let Some(found) = plan::find(table.owner(), &id) {
         return same(found, draft, id);
     }

@@ -38,6 +38,8 @@ pub enum Refusal {
     FlagGiven,
     /// The id is another event's.
     IdTaken { id: Id, event_type: Vec<u8>, subject_id: Vec<u8> },
+    /// The id is that of an archived event.
+    IdArchived { id: Id },
     /// `expected_version` is not what the subject has.
     VersionUnmet { subject_id: Vec<u8>, expected: i64, actual: i64, or_more: bool },
     /// `expected_version` below 0.
@@ -186,6 +188,12 @@ impl Refusal {
                 format!("event id {} belongs to another event", id::shown(&id)),
                 Some(format!("That event is \"{}\" of \"{}\".", shown(&event_type), shown(&subject_id))),
                 "An id may be emitted again only with its event_type and subject_id.",
+            ),
+            Self::IdArchived { id } => words(
+                ERRCODE_UNIQUE_VIOLATION,
+                format!("event id {} is taken", id::shown(&id)),
+                Some("Its event is in lifestream.events_archive.".into()),
+                "emit_event answers a repeat of the same event with its id.",
             ),
             Self::VersionUnmet { subject_id, expected, actual, or_more } => words(
                 ERRCODE_T_R_SERIALIZATION_FAILURE,

@@ -5,7 +5,7 @@ use pgrx::pg_sys;
 use crate::entry::{Answer, sql_function};
 use crate::error::Refusal;
 use crate::row::{COLUMNS, Column, Row};
-use crate::{check, restore, sequence, wake};
+use crate::{archive, check, restore, sequence, wake};
 
 sql_function!(guard_event_wrapper, pg_finfo_guard_event_wrapper, guard_event);
 
@@ -57,6 +57,9 @@ unsafe fn guard_event(fcinfo: pg_sys::FunctionCallInfo) -> Answer {
     } else {
         let restored = admit(&row, seq, owner)?;
         if !restored {
+            if let Some(id) = row.id() {
+                archive::refuse_archived(id, owner)?;
+            }
             row.fill_defaults()?;
         }
         check::row(&row, restored)?;

@@ -5,6 +5,7 @@
 //! declares these functions is in `sql/`, one object a file.
 
 mod append_only;
+mod archive;
 mod check;
 mod derived;
 mod draft;

@@ -8,6 +8,7 @@ use std::ffi::CStr;
 
 use pgrx::pg_sys;
 
+use crate::archive;
 use crate::id::Id;
 use crate::row::id_datum;
 use crate::text;
@@ -52,16 +53,29 @@ pub struct Statement {
 pub enum Sees {
     /// It reads all that is committed by now and all that this transaction has done, whatever its isolation level.
     Latest,
-    /// It is a command that reads nothing.
+    /// It is a command: what it reads is its own affair.
     Nothing,
 }
 
 thread_local! {
     static FIND: Statement = const { Statement::new(
-        c"SELECT event_type, subject_id FROM lifestream.events WHERE id OPERATOR(pg_catalog.=) $1",
+        c"SELECT event_type, subject_id FROM lifestream.all_events WHERE id OPERATOR(pg_catalog.=) $1",
         &[pg_sys::BuiltinOid::UUIDOID],
     ) };
     static COUNT: Statement = const { Statement::new(
+        c"SELECT pg_catalog.count(*) FROM (SELECT FROM lifestream.all_events WHERE subject_id OPERATOR(pg_catalog.=) $1 LIMIT $2) AS some_events",
+        &[pg_sys::BuiltinOid::TEXTOID, pg_sys::BuiltinOid::INT8OID],
+    ) };
+    static IS_ARCHIVED: Statement = const { Statement::new(
+        c"SELECT 1 FROM lifestream.events_archive WHERE id OPERATOR(pg_catalog.=) $1",
+        &[pg_sys::BuiltinOid::UUIDOID],
+    ) };
+    // The schema of version 0.1.0, until ALTER EXTENSION ... UPDATE, has no archive.
+    static FIND_0_1: Statement = const { Statement::new(
+        c"SELECT event_type, subject_id FROM lifestream.events WHERE id OPERATOR(pg_catalog.=) $1",
+        &[pg_sys::BuiltinOid::UUIDOID],
+    ) };
+    static COUNT_0_1: Statement = const { Statement::new(
         c"SELECT pg_catalog.count(*) FROM (SELECT FROM lifestream.events WHERE subject_id OPERATOR(pg_catalog.=) $1 LIMIT $2) AS some_events",
         &[pg_sys::BuiltinOid::TEXTOID, pg_sys::BuiltinOid::INT8OID],
     ) };
@@ -132,7 +146,10 @@ impl Statement {
 }
 
 /// A column (from 1) of the first row, as text in the database's encoding.
-unsafe fn first_row(column: i32) -> Vec<u8> {
+///
+/// # Safety
+/// A SELECT's result with at least one row must be there: inside `read` of [`Statement::run`].
+pub unsafe fn first_row(column: i32) -> Vec<u8> {
     // SAFETY: called while a SELECT's result with at least one row is there.
     unsafe {
         let table = pg_sys::SPI_tuptable;
@@ -151,7 +168,8 @@ pub struct Found {
 
 /// The event of that id, also one that this transaction's snapshot does not show yet.
 pub fn find(owner: pg_sys::Oid, id: &Id) -> Option<Found> {
-    FIND.with(|statement| {
+    let find = if archive::exists() { &FIND } else { &FIND_0_1 };
+    find.with(|statement| {
         statement.run(owner, Sees::Latest, &mut [id_datum(id)], b" ", |rows| {
             // SAFETY: there is a row.
             (rows > 0).then(|| unsafe { Found { event_type: first_row(1), subject_id: first_row(2) } })
@@ -159,9 +177,15 @@ pub fn find(owner: pg_sys::Oid, id: &Id) -> Option<Found> {
     })
 }
 
+/// Whether the id is that of an archived event.
+pub fn is_archived(owner: pg_sys::Oid, id: &Id) -> bool {
+    IS_ARCHIVED.with(|statement| statement.run(owner, Sees::Latest, &mut [id_datum(id)], b" ", |rows| rows > 0))
+}
+
 /// How many events a subject has, not counting beyond `limit`.
 pub fn count(owner: pg_sys::Oid, subject_id: &[u8], limit: i64) -> i64 {
-    COUNT.with(|statement| {
+    let count = if archive::exists() { &COUNT } else { &COUNT_0_1 };
+    count.with(|statement| {
         statement.run(owner, Sees::Latest, &mut [text::datum(subject_id), limit.into()], b"  ", |_| {
             // SAFETY: count gives one row.
             String::from_utf8_lossy(&unsafe { first_row(1) }).parse().unwrap_or(limit)

@@ -4,5 +4,8 @@ CREATE FUNCTION lifestream.idempotency_fingerprint(event_id uuid, OUT fingerprin
 LANGUAGE sql STABLE STRICT PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT e.headers ->> 'idempotency_fingerprint', e.xmin = pg_current_xact_id()::xid
     FROM lifestream.events AS e WHERE e.id = event_id
+    UNION ALL
+    SELECT e.headers ->> 'idempotency_fingerprint', false
+    FROM lifestream.events_archive AS e WHERE e.id = event_id
 $$;
 COMMENT ON FUNCTION lifestream.idempotency_fingerprint(uuid) IS 'Digest of the request that emitted this event, and whether this transaction did';

@@ -5,6 +5,14 @@ GRANT INSERT (id, occurred_at, received_at, source, subject, subject_id, event_t
               correlation_id, causation_id, tenant_id, headers)
     ON lifestream.events TO lifestream_emitter, lifestream_agent, lifestream_admin;
 
+-- Whoever emits, or reads state, may wait for an event; what stands where is for those to ask who may read events.
+GRANT EXECUTE ON FUNCTION lifestream.wait_for TO lifestream_emitter, lifestream_reader, lifestream_agent, lifestream_admin;
+GRANT EXECUTE ON FUNCTION lifestream.verify TO lifestream_agent, lifestream_admin;
+
+-- Events leave their table for the archive, or come back, on an administrator's word only.
+GRANT EXECUTE ON PROCEDURE lifestream.archive TO lifestream_admin;
+GRANT EXECUTE ON FUNCTION lifestream.archive_batch, lifestream.unarchive_batch TO lifestream_admin;
+
 -- A link's subject_id is how a reader finds its state.
 GRANT EXECUTE ON FUNCTION lifestream.link_subject_id TO lifestream_reader;
 

@@ -212,10 +212,11 @@ fn by_value(guards: &[(usize, &str)], maps: &[(usize, &str)]) -> String {
 }
 
 fn by_id(guards: &[(usize, &str)], maps: &[(usize, &str)]) -> String {
-    let rows = "SELECT t.place, n.route, t.wanted, t.guarded, e \
+    // By way of JSON, for the table may have columns that its archive lacks.
+    let rows = "SELECT t.place, n.route, t.wanted, t.guarded, jsonb_populate_record(NULL::lifestream.events, to_jsonb(x)) AS e \
                 FROM unnest($1::int4[], $2::text[], $3::uuid[], $4::boolean[], $8::boolean[]) AS t (place, work_type, id, wanted, guarded) \
-                JOIN lifestream.events e ON e.id = t.id \
+                JOIN lifestream.all_events x ON x.id = t.id \
                 LEFT JOIN unnest($5::text[], $6::text[], $7::int4[]) AS n (event_type, work_type, route) \
-                ON n.event_type = e.event_type AND n.work_type = t.work_type";
+                ON n.event_type = x.event_type AND n.work_type = t.work_type";
     statement(rows, guards, maps, "(a.e).payload::text")
 }

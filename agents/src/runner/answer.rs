@@ -116,7 +116,7 @@ pub async fn is_answered(database: &Database, group: &str, work: &Work) -> Resul
 /// # Errors
 /// The database does not answer.
 pub async fn exists(database: &Database, id: Uuid) -> Result<bool, AgentError> {
-    let rows = query(database, "SELECT FROM lifestream.events WHERE id = $1", &[&id]).await?;
+    let rows = query(database, "SELECT FROM lifestream.all_events WHERE id = $1", &[&id]).await?;
     Ok(!rows.is_empty())
 }
 

@@ -51,7 +51,11 @@ pub async fn run(settings: &Settings, options: &ResetOptions) -> anyhow::Result<
     for line in told {
         output::line(line)?;
     }
-    let flags = unflag(client).await?;
+    let archived = unarchive(client).await?;
+    if archived > 0 {
+        output::line(format!("{archived} archived events: back in lifestream.events"))?;
+    }
+    let flags = archived + unflag(client).await?;
     output::line(format!("{flags} events: to be published anew"))?;
     if let Some(kafka) = kafka {
         let added = added_topics(client).await?;
@@ -123,6 +127,19 @@ async fn confirmed(client: &Client, topics: bool) -> anyhow::Result<bool> {
              Events, state tables and work that waits for its time stay.{and_topics}"
         ),
     )
+}
+
+/// Brings back what was archived, a bounded batch in each transaction: without their flag, for Kafka is to have them too.
+async fn unarchive(client: &Client) -> anyhow::Result<u64> {
+    let mut total = 0;
+    loop {
+        let batch = i32::try_from(BATCH).unwrap_or(i32::MAX);
+        let moved: i64 = client.query_one("SELECT lifestream.unarchive_batch($1)", &[&batch]).await?.try_get(0)?;
+        if moved == 0 {
+            return Ok(total);
+        }
+        total += moved.unsigned_abs();
+    }
 }
 
 /// Takes the flag off every event, a bounded batch in each transaction.

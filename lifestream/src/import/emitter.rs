@@ -78,7 +78,7 @@ impl<'a> Emitter<'a> {
         let transaction = self.session.client.transaction().await?;
         let (ids, array) = events(&transaction, drafts, &self.tenant).await?;
         let known: HashSet<Uuid> = transaction
-            .query("SELECT id FROM lifestream.events WHERE id = ANY ($1)", &[&ids])
+            .query("SELECT id FROM lifestream.all_events WHERE id = ANY ($1)", &[&ids])
             .await?
             .iter()
             .map(|row| row.try_get(0))

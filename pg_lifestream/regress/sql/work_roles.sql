@@ -49,7 +49,7 @@ SELECT public.apply(e) FROM unnest(ARRAY[
 RESET ROLE;
 SELECT tag, origin FROM lifestream.tags ORDER BY 1, 2;
 -- outside projections, whose tables are the caller's to choose, search_path is pinned
--- (drop_projection finds a function as its caller would)
+-- (drop_projection finds a function as its caller would; archive commits, which a pinned search_path forbids, and runs as its caller)
 SELECT p.proname FROM pg_proc p WHERE pronamespace = 'lifestream'::regnamespace AND p.prolang <> (SELECT oid FROM pg_language WHERE lanname = 'c')
     AND p.prosqlbody IS NULL    AND NOT EXISTS (SELECT FROM unnest(proconfig) c WHERE c LIKE 'search_path=%') AND obj_description(p.oid, 'pg_proc') !~ '^(Projection of|For projections:)' ORDER BY 1;
 SELECT forget();

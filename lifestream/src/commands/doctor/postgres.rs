@@ -169,7 +169,7 @@ async fn sequence(client: &Client) -> Found {
     let row = client
         .query_one(
             "SELECT s.seqcache, s.seqincrement, s.seqcycle, \
-                 coalesce(pg_catalog.pg_sequence_last_value(s.seqrelid), 0) >= coalesce((SELECT max(seq) FROM lifestream.events), 0) \
+                 coalesce(pg_catalog.pg_sequence_last_value(s.seqrelid), 0) >= coalesce((SELECT max(seq) FROM lifestream.all_events), 0) \
              FROM pg_catalog.pg_sequence s WHERE s.seqrelid = pg_catalog.pg_get_serial_sequence('lifestream.events', 'seq')::regclass",
             &[],
         )
@@ -191,8 +191,8 @@ async fn sequence(client: &Client) -> Found {
     if !ahead {
         checks.push(Check::wrong(
             name,
-            "behind the largest seq of lifestream.events: the next emit would fail",
-            "SELECT setval(pg_get_serial_sequence('lifestream.events', 'seq'), (SELECT max(seq) FROM lifestream.events))",
+            "behind the largest seq of lifestream.all_events: the next emit would fail",
+            "SELECT setval(pg_get_serial_sequence('lifestream.events', 'seq'), (SELECT max(seq) FROM lifestream.all_events))",
         ));
     }
     if checks.is_empty() {

@@ -1,0 +1,112 @@
+//! Events that are moved to `lifestream.events_archive`, and back: the one way past [`crate::append_only`], and what keeps an id
+//! from being used twice meanwhile.
+//!
+//! The unique index that makes an id unique is that of one table. So whoever emits with an id of their own holds the id's
+//! bucket, shared, until the transaction ends, and looks into both tables under it; who moves events takes the buckets for
+//! itself, without waiting: events of a bucket that is in use are left for the next time.
+
+use std::cell::Cell;
+
+use pgrx::{direct_function_call, pg_sys};
+
+use crate::entry::{Answer, arguments, sql_function};
+use crate::error::Refusal;
+use crate::id::Id;
+use crate::plan::{Sees, Statement};
+use crate::sequence;
+use crate::table::Table;
+
+sql_function!(archive_batch_wrapper, pg_finfo_archive_batch_wrapper, archive_batch);
+sql_function!(unarchive_batch_wrapper, pg_finfo_unarchive_batch_wrapper, unarchive_batch);
+
+/// The first key of the buckets' advisory locks, so that they are nobody else's: "arch" in ASCII. `sql/events/move_to_archive.sql`
+/// takes the same.
+const SPACE: i32 = 0x6172_6368;
+/// How many buckets there are.
+const BUCKETS: u8 = 64;
+
+thread_local! {
+    static MOVING: Cell<bool> = const { Cell::new(false) };
+    static ARCHIVE: Statement = const { Statement::new(
+        c"SELECT lifestream.move_to_archive($1, $2, $3)",
+        &[pg_sys::BuiltinOid::INT8OID, pg_sys::BuiltinOid::INT8OID, pg_sys::BuiltinOid::TIMESTAMPTZOID],
+    ) };
+    static UNARCHIVE: Statement = const { Statement::new(
+        c"SELECT lifestream.move_from_archive($1)",
+        &[pg_sys::BuiltinOid::INT4OID],
+    ) };
+}
+
+/// Whether events are being moved: then, and only then, they may leave their table.
+pub fn is_moving() -> bool {
+    MOVING.get()
+}
+
+/// See `sql/events/archive_batch.sql`.
+unsafe fn archive_batch(fcinfo: pg_sys::FunctionCallInfo) -> Answer {
+    // SAFETY: fcinfo is the running call's.
+    let values = unsafe { arguments(fcinfo) };
+    move_events(&ARCHIVE, &mut [values[0].value, values[1].value, values[2].value])
+}
+
+/// See `sql/events/unarchive_batch.sql`.
+unsafe fn unarchive_batch(fcinfo: pg_sys::FunctionCallInfo) -> Answer {
+    // SAFETY: fcinfo is the running call's.
+    let values = unsafe { arguments(fcinfo) };
+    move_events(&UNARCHIVE, &mut [values[0].value])
+}
+
+/// Both functions are strict, so that no value is NULL; both statements answer with a bigint, the number of events moved.
+fn move_events(statement: &'static std::thread::LocalKey<Statement>, values: &mut [pg_sys::Datum]) -> Answer {
+    /// Ends the move however it ends: an error passes as a panic.
+    struct Moving;
+    impl Drop for Moving {
+        fn drop(&mut self) {
+            MOVING.set(false);
+        }
+    }
+    let table = Table::open()?;
+    let owner = table.owner();
+    table.close();
+    let nulls = vec![b' '; values.len()];
+    let moving = Moving;
+    MOVING.set(true);
+    let moved = statement.with(|statement| {
+        statement.run(owner, Sees::Nothing, values, &nulls, |_| {
+            // SAFETY: the statement gives one row.
+            String::from_utf8_lossy(&unsafe { crate::plan::first_row(1) }).parse().unwrap_or(0_i64)
+        })
+    });
+    drop(moving);
+    Ok(Some(moved.into()))
+}
+
+/// Whether the schema has an archive: that of version 0.1.0 has none, and its sessions may have this library already.
+pub fn exists() -> bool {
+    // SAFETY: look-ups in the catalogue; names are C strings.
+    unsafe {
+        let namespace = sequence::known().map_or(pg_sys::InvalidOid, |events| pg_sys::get_rel_namespace(events));
+        namespace != pg_sys::InvalidOid
+            && pg_sys::get_relname_relid(c"events_archive".as_ptr(), namespace) != pg_sys::InvalidOid
+    }
+}
+
+/// From here to the end of the transaction no event of this id is moved; waits where one is being moved just now.
+pub fn hold(id: &Id) {
+    if exists() {
+        let bucket = i32::from(id[15] % BUCKETS);
+        // SAFETY: the lock takes two integers.
+        unsafe {
+            direct_function_call::<()>(
+                pg_sys::pg_advisory_xact_lock_shared_int4,
+                &[Some(SPACE.into()), Some(bucket.into())],
+            );
+        }
+    }
+}
+
+/// With an id that the caller gives: held, and not that of an archived event.
+pub fn refuse_archived(id: Id, owner: pg_sys::Oid) -> Result<(), Refusal> {
+    hold(&id);
+    if exists() && crate::plan::is_archived(owner, &id) { Err(Refusal::IdArchived { id }) } else { Ok(()) }
+}

@@ -1,0 +1,32 @@
+-- What archive_batch does; called by anybody else, the append-only guard refuses it.
+--
+-- May go: what the bridge has left behind (below its watermark no number is looked for any more), what is materialized, where
+-- anybody materializes at all, and what is not parked. Buckets are those of pg_lifestream/src/archive.rs: an id that somebody is
+-- emitting just now stays, so that no repeat of it misses its event in both tables.
+CREATE FUNCTION lifestream.move_to_archive(after bigint, last bigint, before timestamptz) RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    done bigint := (SELECT p.watermark FROM lifestream.bridge_progress p WHERE p.database_identity = lifestream.database_identity());
+    groups text[] := ARRAY(SELECT DISTINCT o.consumer_group FROM lifestream.kafka_offsets o);
+    free integer[];
+    moved bigint;
+BEGIN
+    IF done IS NULL THEN
+        RETURN 0;
+    END IF;
+    free := ARRAY(SELECT bucket FROM generate_series(0, 63) bucket WHERE pg_try_advisory_xact_lock(x'61726368'::integer, bucket));
+    -- A statement of its own: it sees what was committed before the buckets were taken.
+    WITH leaving AS (
+        DELETE FROM lifestream.events e
+        WHERE e.seq > after AND e.seq <= least(last, done) AND e.received_at < before AND e.published_to_kafka
+          AND get_byte(uuid_send(e.id), 15) % 64 = ANY (free)
+          AND (groups = '{}' OR EXISTS (SELECT FROM lifestream.event_ingest_dedupe d WHERE d.consumer_group = ANY (groups) AND d.event_id = e.id))
+          AND NOT EXISTS (SELECT FROM lifestream.parked p WHERE p.event_id = e.id)
+        RETURNING e.*
+    ), kept AS (
+        INSERT INTO lifestream.events_archive SELECT * FROM leaving RETURNING 1
+    )
+    SELECT count(*) INTO moved FROM kept;
+    RETURN moved;
+END $$;
+COMMENT ON FUNCTION lifestream.move_to_archive(bigint, bigint, timestamptz) IS 'The body of archive_batch';
