@@ -16,7 +16,7 @@ pub use parked::{ParkedChoice, ParkedCommand, ParkedFilter, ParkedListOptions, P
 pub use parts::{
     AgentName, AgentOptions, BridgeOptions, GatewayOptions, MaterializerOptions, RouterOptions, UpOptions,
 };
-pub use upkeep::{InitOptions, Json, ResetOptions, StatusOptions};
+pub use upkeep::{InitOptions, Json, ResetOptions, StatusOptions, VerifyOptions};
 pub use work::{
     DlqChoice, DlqCommand, DlqFilter, DlqListOptions, DlqShowOptions, TagsCommand, TagsDropOptions, TagsListOptions,
     TagsMergeOptions,
@@ -173,6 +173,11 @@ pub enum Command {
     /// Check everything, and say how to put right what is wrong
     #[command(before_help = "Examples:\n  lifestream doctor\n  lifestream doctor --json")]
     Doctor(Json),
+    /// Hold what was emitted against Kafka and the state: what is missing, doubled, out of order
+    #[command(
+        before_help = "Examples:\n  lifestream verify\n  lifestream verify --from yesterday --to '1 minute ago'\n  lifestream verify --json | jq '.[] | select(.ids)'"
+    )]
+    Verify(VerifyOptions),
     /// Show events as they arrive in Kafka
     #[command(
         before_help = "Examples:\n  lifestream tail\n  lifestream tail --type 'link.*' --from-beginning --no-follow\n  lifestream tail --json | jq .value.payload"

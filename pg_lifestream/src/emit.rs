@@ -3,7 +3,6 @@
 use pgrx::{direct_function_call, pg_sys};
 use sha2::{Digest, Sha256};
 
-use crate::{archive, check};
 use crate::draft::Draft;
 use crate::entry::{Answer, arguments, sql_function};
 use crate::error::Refusal;
@@ -11,6 +10,7 @@ use crate::id::Id;
 use crate::plan::{self, Found};
 use crate::row::{Column, id_datum};
 use crate::table::Table;
+use crate::{archive, check};
 
 sql_function!(emit_event_wrapper, pg_finfo_emit_event_wrapper, emit_event);
 

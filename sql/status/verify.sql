@@ -9,8 +9,8 @@
 --   not materialized   published, and neither taken in nor set aside
 --   parked, discarded  set aside with an error, by the bridge (no consumer_group) or by the group
 --   doubled            twice among the events: in lifestream.events and in its archive
---   out of order       taken in before an event of its subject that has a lower seq and is in the same partition. Of two transactions
---                      that emit for one subject side by side, neither under a lock taken before, this may be said rightly.
+--   out of order       taken in behind an event of its subject that has a higher seq, from the same partition. Rightly so, perhaps: two
+--                      transactions that emit for one subject side by side, without a lock taken before, commit in any order.
 CREATE FUNCTION lifestream.verify("from" timestamptz DEFAULT NULL, "to" timestamptz DEFAULT NULL)
 RETURNS TABLE (finding text, consumer_group text, events bigint, ids uuid[])
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET work_mem = '64MB' AS $$

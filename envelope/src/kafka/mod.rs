@@ -3,6 +3,7 @@
 mod describe;
 mod error;
 mod ports;
+mod read;
 mod topics;
 mod watch;
 
@@ -11,11 +12,14 @@ use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, Producer};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use crate::settings::{Auth, KafkaSettings};
 pub use error::{KafkaError, code};
+pub use read::Stretch;
 pub use topics::{Created, TopicState};
 pub use watch::Watch;
 
@@ -149,6 +153,27 @@ impl Kafka {
                 })
             };
             (0..partitions).map(ask).collect()
+        })
+        .await
+    }
+
+    /// For each partition of a topic (its name with the prefix): the offset of its first record from that time on (Unix
+    /// milliseconds), or `None` where all are older.
+    ///
+    /// # Errors
+    /// See [`KafkaError`].
+    pub async fn offsets_since(&self, topic: &str, partitions: i32, ms: i64) -> Result<Vec<Option<i64>>, KafkaError> {
+        let (topic, config) = (topic.to_owned(), self.consumer_config("offsets"));
+        self.ask(move |_, within| {
+            let failed = |error| KafkaError::Request { what: format!("offsets of {topic} by time"), error };
+            let consumer: BaseConsumer<Watch> = config.create_with_context(Watch::default()).map_err(failed)?;
+            let mut times = TopicPartitionList::new();
+            for partition in 0..partitions {
+                times.add_partition_offset(&topic, partition, Offset::Offset(ms)).map_err(failed)?;
+            }
+            let found = consumer.offsets_for_times(times, within).map_err(failed)?;
+            let offset = |partition| found.find_partition(&topic, partition)?.offset().to_raw().filter(|at| *at >= 0);
+            Ok((0..partitions).map(offset).collect())
         })
         .await
     }

@@ -1,4 +1,4 @@
-//! The command line of `init`, `reset`, `status` and what only prints.
+//! The command line of `init`, `reset`, `status`, `verify` and what only prints.
 
 use clap::Args;
 
@@ -33,6 +33,20 @@ pub struct StatusOptions {
     /// Show it again every so many seconds
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2", value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub watch: Option<u64>,
+}
+
+/// Options of `verify`.
+#[derive(Debug, Args)]
+pub struct VerifyOptions {
+    /// Events received from this time on, in any form that PostgreSQL reads [default: all]
+    #[arg(long, value_name = "TIMESTAMP")]
+    pub from: Option<String>,
+    /// Events received before this time [default: all]
+    #[arg(long, value_name = "TIMESTAMP")]
+    pub to: Option<String>,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Options of commands that only print.

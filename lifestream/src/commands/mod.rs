@@ -12,6 +12,7 @@ mod status;
 mod tags;
 mod tail;
 mod topics;
+mod verify;
 
 use lifestream_envelope::settings::Settings;
 use tokio_util::sync::CancellationToken;
@@ -34,6 +35,7 @@ pub async fn run(command: Command, settings: &Settings, shutdown: &CancellationT
         Command::Parked { command } => parked::run(settings, command).await,
         Command::Tags { command } => tags::run(settings, command).await,
         Command::Doctor(options) => doctor::run(settings, options.json).await,
+        Command::Verify(options) => verify::run(settings, &options).await,
         Command::Tail(options) => tail::run(settings, options, shutdown).await,
         Command::Topics(options) => topics::run(settings, options.json).await,
         Command::Bridge(_)

@@ -1,0 +1,82 @@
+//! Reading stretches of a topic to their ends, beside any consumer group.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError as ClientError;
+use rdkafka::message::{BorrowedMessage, Message};
+use rdkafka::topic_partition_list::Offset;
+
+use super::{Kafka, KafkaError, Watch};
+
+/// A partition that yields nothing for this long has a broker that does not answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// One partition's stretch: from the offset `from` up to, not including, `to`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stretch {
+    /// Partition number.
+    pub partition: i32,
+    /// First offset.
+    pub from: i64,
+    /// One past the last offset.
+    pub to: i64,
+}
+
+impl Kafka {
+    /// Hands every record of these stretches of a topic (its name with the prefix) to `each`, in order within a partition.
+    /// `name` stands for the reader in the brokers' logs. Blocks: to be called off the async threads.
+    ///
+    /// # Errors
+    /// When the topic cannot be read to the end of each stretch.
+    pub fn read(
+        &self,
+        name: &str,
+        topic: &str,
+        stretches: &[Stretch],
+        mut each: impl FnMut(&BorrowedMessage<'_>),
+    ) -> Result<(), KafkaError> {
+        let failed = |error| KafkaError::Request { what: format!("reading topic {topic}"), error };
+        let mut open: Vec<Stretch> = stretches.iter().copied().filter(|s| s.from < s.to).collect();
+        if open.is_empty() {
+            return Ok(());
+        }
+        // The group only satisfies librdkafka: partitions are assigned by hand and nothing is committed.
+        let mut config = self.consumer_config(name);
+        // A stretch may end in offsets that no consumer sees, those of transactions' ends.
+        config.set("enable.partition.eof", "true").set("fetch.wait.max.ms", "20");
+        // Ours are in no transaction: somebody else's open one must not hide them.
+        config.set("isolation.level", "read_uncommitted").set("queued.max.messages.kbytes", "16384");
+        let consumer: BaseConsumer<Watch> = config.create_with_context(Watch::default()).map_err(failed)?;
+        let mut assignment = TopicPartitionList::new();
+        for stretch in &open {
+            assignment.add_partition_offset(topic, stretch.partition, Offset::Offset(stretch.from)).map_err(failed)?;
+        }
+        consumer.assign(&assignment).map_err(failed)?;
+        let mut heard = Instant::now();
+        while !open.is_empty() {
+            let message = match consumer.poll(Duration::from_millis(100)) {
+                Some(Ok(message)) => message,
+                Some(Err(ClientError::PartitionEOF(partition))) => {
+                    heard = Instant::now();
+                    open.retain(|s| s.partition != partition);
+                    continue;
+                }
+                // Brokers come and go; silence decides.
+                Some(Err(error)) if heard.elapsed() > PATIENCE => return Err(failed(error)),
+                None if heard.elapsed() > PATIENCE => return Err(failed(ClientError::NoMessageReceived)),
+                Some(Err(_)) | None => continue,
+            };
+            heard = Instant::now();
+            let Some(i) = open.iter().position(|s| s.partition == message.partition()) else { continue };
+            if message.offset() < open[i].to {
+                each(&message);
+            }
+            if message.offset() + 1 >= open[i].to {
+                open.swap_remove(i);
+            }
+        }
+        Ok(())
+    }
+}
