@@ -33,6 +33,8 @@ postgres)
         esac
         build_extension dev "$pg_config" "$2"
         install_extension "$server" "$target/debug/libpg_lifestream.so"
+        # What CREATE EXTENSION made in earlier versions, to be updated from.
+        cp "$checkout"/pg_lifestream/versions/*.sql "$("$server/bin/pg_config" --sharedir)/extension/"
     fi
     echo "$server"
     ;;

@@ -37,6 +37,17 @@ pub enum PostgresError {
         /// Why.
         reason: String,
     },
+    /// The extension is older than this program.
+    #[error(
+        "pg_lifestream in {target} is {found}, this program is {version}: run ALTER EXTENSION pg_lifestream UPDATE there first",
+        version = super::VERSION
+    )]
+    OldExtension {
+        /// The connection string without its password.
+        target: String,
+        /// The extension's version.
+        found: String,
+    },
     /// It took too long.
     #[error("PostgreSQL at {target} did not answer within 10 s (DATABASE_URL)")]
     TimedOut {
@@ -49,14 +60,14 @@ impl PostgresError {
     /// Whether trying again cannot help.
     pub fn is_permanent(&self) -> bool {
         match self {
-            Self::Missing | Self::Dsn(_) | Self::Refused { .. } | Self::Tls { .. } => true,
+            Self::Missing | Self::Dsn(_) | Self::Refused { .. } | Self::Tls { .. } | Self::OldExtension { .. } => true,
             Self::Unreachable { .. } | Self::TimedOut { .. } => false,
         }
     }
 
     /// Whether somebody has to change a setting.
     pub fn is_setting(&self) -> bool {
-        self.is_permanent()
+        self.is_permanent() && !matches!(self, Self::OldExtension { .. })
     }
 
     pub(super) fn at(target: String, failure: Failure) -> Self {

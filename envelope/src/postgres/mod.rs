@@ -28,11 +28,44 @@ pub struct Session {
     pub notifications: UnboundedReceiver<Notification>,
 }
 
-/// Connects as `part`, which `pg_stat_activity` shows as application name `lifestream <part>`.
+/// Connects as `part`, which `pg_stat_activity` shows as application name `lifestream <part>`. The extension there must not be
+/// older than this program, which would look for what it lacks; a newer one has all that older programs know.
 ///
 /// # Errors
 /// Names `DATABASE_URL` and the server, never the password. See [`PostgresError::is_permanent`].
 pub async fn connect(settings: &PostgresSettings, part: &str) -> Result<Session, PostgresError> {
+    let session = sign_in(settings, part).await?;
+    let asked =
+        session.client.query_opt("SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'pg_lifestream'", &[]);
+    // A connection that breaks here breaks for whoever uses it, in their words; so does a database without the extension.
+    if let Ok(Ok(Some(row))) = tokio::time::timeout(CONNECT_TIMEOUT, asked).await
+        && let Ok(found) = row.try_get::<_, String>(0)
+        && is_outdated(&found)
+    {
+        let target = settings.url.as_ref().map(|url| dsn::masked(url.expose())).unwrap_or_default();
+        return Err(PostgresError::OldExtension { target, found });
+    }
+    Ok(session)
+}
+
+/// The version of programs and extension.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Whether an extension of this version is older than this program.
+pub fn is_outdated(extension: &str) -> bool {
+    is_older(extension, VERSION)
+}
+
+fn is_older(found: &str, than: &str) -> bool {
+    let numbers = |version: &str| -> Option<Vec<u32>> { version.split('.').map(|part| part.parse().ok()).collect() };
+    matches!((numbers(found), numbers(than)), (Some(found), Some(than)) if found < than)
+}
+
+/// Connects, whatever is there.
+///
+/// # Errors
+/// As of [`connect`].
+pub async fn sign_in(settings: &PostgresSettings, part: &str) -> Result<Session, PostgresError> {
     let url = settings.url.as_ref().ok_or(PostgresError::Missing)?;
     let Dsn { mut config, root_certificate } = dsn::parse(url.expose()).map_err(PostgresError::Dsn)?;
     config
@@ -93,4 +126,15 @@ where
         }
     });
     Ok(Session { client, notifications })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_older;
+
+    #[test]
+    fn versions_are_compared_by_number() {
+        assert!(is_older("0.1.0", "0.2.0") && is_older("0.9.0", "0.10.0") && is_older("1.2", "1.2.1"));
+        assert!(!is_older("0.2.0", "0.2.0") && !is_older("0.10.0", "0.9.0") && !is_older("development", "0.2.0"));
+    }
 }

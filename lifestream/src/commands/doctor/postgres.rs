@@ -22,7 +22,7 @@ pub type Found = Result<Vec<Check>, tokio_postgres::Error>;
 
 /// Reachable, the extension in order, the bridge alive, nothing in the way. Gives the work types that routes name.
 pub async fn check(settings: &Settings, checks: &mut Vec<Check>) -> Vec<String> {
-    let session = match postgres::connect(&settings.postgres, "doctor").await {
+    let session = match postgres::sign_in(&settings.postgres, "doctor").await {
         Ok(session) => session,
         Err(error) => {
             checks.push(Check::wrong(
@@ -108,6 +108,11 @@ async fn extension(client: &Client) -> Found {
     }];
     checks.push(match version {
         Some(version) if version == VERSION => Check::ok("extension", format!("pg_lifestream {version}")),
+        Some(version) if postgres::is_outdated(&version) => Check::wrong(
+            "extension",
+            format!("pg_lifestream {version}, the program is {VERSION}: no part begins to work"),
+            "ALTER EXTENSION pg_lifestream UPDATE",
+        ),
         Some(version) => Check::note(
             "extension",
             format!("pg_lifestream {version}, the program is {VERSION}"),
