@@ -9,15 +9,12 @@ use std::cell::Cell;
 
 use pgrx::{direct_function_call, pg_sys};
 
-use crate::entry::{Answer, arguments, sql_function};
+use crate::entry::{Answer, arguments};
 use crate::error::Refusal;
 use crate::id::Id;
 use crate::plan::{Sees, Statement};
 use crate::sequence;
 use crate::table::Table;
-
-sql_function!(archive_batch_wrapper, pg_finfo_archive_batch_wrapper, archive_batch);
-sql_function!(unarchive_batch_wrapper, pg_finfo_unarchive_batch_wrapper, unarchive_batch);
 
 /// The first key of the buckets' advisory locks, so that they are nobody else's: "arch" in ASCII. `sql/events/move_to_archive.sql`
 /// takes the same.
@@ -42,18 +39,19 @@ pub fn is_moving() -> bool {
     MOVING.get()
 }
 
-/// See `sql/events/archive_batch.sql`.
-unsafe fn archive_batch(fcinfo: pg_sys::FunctionCallInfo) -> Answer {
+/// What the guard of append-only does where it is no trigger's: `sql/events/archive_batch.sql`, `sql/events/unarchive_batch.sql`. One C
+/// symbol for both sides, and an old one: where the library is preloaded, the server has that of before an update until it is
+/// restarted, and could not make functions of symbols that it lacks. That library refuses these calls.
+///
+/// # Safety
+/// `fcinfo` must be the running call's.
+pub unsafe fn move_batch(fcinfo: pg_sys::FunctionCallInfo) -> Answer {
     // SAFETY: fcinfo is the running call's.
-    let values = unsafe { arguments(fcinfo) };
-    move_events(&ARCHIVE, &mut [values[0].value, values[1].value, values[2].value])
-}
-
-/// See `sql/events/unarchive_batch.sql`.
-unsafe fn unarchive_batch(fcinfo: pg_sys::FunctionCallInfo) -> Answer {
-    // SAFETY: fcinfo is the running call's.
-    let values = unsafe { arguments(fcinfo) };
-    move_events(&UNARCHIVE, &mut [values[0].value])
+    match unsafe { arguments(fcinfo) } {
+        [after, last, before] => move_events(&ARCHIVE, &mut [after.value, last.value, before.value]),
+        [batch] => move_events(&UNARCHIVE, &mut [batch.value]),
+        _ => Err(Refusal::NotOurTrigger { function: "refuse_change" }),
+    }
 }
 
 /// Both functions are strict, so that no value is NULL; both statements answer with a bigint, the number of events moved.

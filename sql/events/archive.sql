@@ -16,7 +16,12 @@ BEGIN
         FROM (SELECT e.seq, e.received_at FROM lifestream.events e WHERE e.seq > after ORDER BY e.seq LIMIT batch) w;
         -- Events are received about in the order of seq: behind a whole batch of younger ones none is looked for.
         EXIT WHEN NOT coalesce(stretch.any_old, false);
-        archived := archived + lifestream.archive_batch(after, stretch.last, before);
+        BEGIN
+            archived := archived + lifestream.archive_batch(after, stretch.last, before);
+        EXCEPTION WHEN trigger_protocol_violated THEN
+            RAISE EXCEPTION 'PostgreSQL still has the library of before the update of pg_lifestream, which knows of no archive'
+                USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Restart PostgreSQL: the library is in shared_preload_libraries.';
+        END;
         after := stretch.last;
         COMMIT;
     END LOOP;

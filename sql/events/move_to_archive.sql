@@ -8,9 +8,20 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     done bigint := (SELECT p.watermark FROM lifestream.bridge_progress p WHERE p.database_identity = lifestream.database_identity());
     groups text[] := ARRAY(SELECT DISTINCT o.consumer_group FROM lifestream.kafka_offsets o);
+    -- The end of that second: the file's times are cut off.
+    installed timestamptz := (SELECT greatest(f.modification, f.change) + interval '1 s' FROM pg_config c, pg_stat_file(c.setting || '/pg_lifestream.so') f WHERE c.name = 'PKGLIBDIR');
+    early record;
     free integer[];
     moved bigint;
 BEGIN
+    -- A session of before may have the library of before, that of 0.1.0, which does not look for ids in the archive.
+    SELECT a.pid, a.application_name INTO early FROM pg_stat_activity a
+    WHERE a.datname = current_database() AND a.backend_type = 'client backend' AND a.backend_start < installed ORDER BY a.backend_start LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'session % (%) began before the library of pg_lifestream was installed: it may not know of the archive', early.pid, early.application_name
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  HINT = format('Let it end, or: SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_start < %L AND datname = current_database();', installed);
+    END IF;
     IF done IS NULL THEN
         RETURN 0;
     END IF;

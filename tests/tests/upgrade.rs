@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use lifestream_tests::oracle::{Oracle, Verdict, effects};
-use lifestream_tests::{Database, Kafka, Pipeline, Postgres, PostgresOptions, Program, eventually, eventually_async};
+use lifestream_tests::{
+    Database, Kafka, Pipeline, Postgres, PostgresOptions, Program, eventually, eventually_async, extension_library,
+};
 use tokio_postgres::Client;
 
 const FIRST: &str = "CREATE EXTENSION pg_lifestream VERSION '0.1.0'";
@@ -155,8 +157,24 @@ async fn under_load_nobody_waits_and_nothing_is_lost() {
     assert_eq!(verdict, Verdict::default(), "{} events", oracle.committed());
     pipeline.run(&["verify"]);
 
-    // What is new serves what is old: an event of the first version's time is archived, and its id taken.
-    pipeline.database.psql("CALL lifestream.archive(now())");
+    // What is new serves what is old: events of the first version's time are archived. Not while a session is there from before
+    // the library was installed, which this one is now made to be: that of the first version would use an archived id again.
+    drop([open, other, client]);
+    let early = pipeline.database.connect().await;
+    std::fs::File::open(extension_library(15)).unwrap().set_modified(std::time::SystemTime::now()).unwrap();
+    let refused = early.batch_execute("SELECT lifestream.archive_batch(0, 1, now())").await.unwrap_err();
+    let words = refused.as_db_error().unwrap().message().to_owned();
+    assert!(words.contains("began before the library of pg_lifestream was installed"), "{words}");
+    drop(early);
+    let alone = format!(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = '{}' AND pid <> pg_backend_pid()",
+        pipeline.database.name
+    );
+    eventually(SOON, "the early sessions are gone", || pipeline.database.psql(&alone) == "0");
+    eventually_async(SOON, "a later session archives", || async {
+        pipeline.database.connect().await.batch_execute("CALL lifestream.archive(now())").await.is_ok()
+    })
+    .await;
     let archived = "SELECT count(*) > 20000 FROM lifestream.events_archive";
     assert_eq!(pipeline.database.psql(archived), "t");
     assert_eq!(pipeline.database.psql("SELECT count(*) FROM lifestream.events WHERE subject_id LIKE 'past-%'"), "0");
