@@ -6,6 +6,7 @@ pub mod consumer;
 pub mod enricher;
 pub mod fetcher;
 pub mod materializer;
+pub mod producer;
 pub mod publisher;
 pub mod router;
 pub mod runner;
@@ -13,7 +14,6 @@ pub mod runner;
 mod database;
 mod error;
 mod invisible;
-mod producer;
 mod retry_after;
 
 pub use database::Database;

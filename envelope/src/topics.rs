@@ -15,6 +15,8 @@ pub const WORK_PUBLISH_LINK: &str = "work.publish_link";
 /// Work that nobody will try again by itself.
 pub const WORK_DEAD_LETTER: &str = "work.dead_letter";
 
+/// Partitions of `events.raw`, and of topics for replays.
+pub(crate) const EVENT_PARTITIONS: i32 = 3;
 /// Partitions of a work topic.
 pub(crate) const WORK_PARTITIONS: i32 = 3;
 
@@ -37,7 +39,7 @@ const CATALOG: &[(&str, &str)] =
 
 /// Every topic, in the order in which a newcomer should read them.
 pub const TOPICS: &[TopicSpec] = &[
-    TopicSpec { name: EVENTS_RAW, partitions: 3, config: SEVEN_DAYS },
+    TopicSpec { name: EVENTS_RAW, partitions: EVENT_PARTITIONS, config: SEVEN_DAYS },
     TopicSpec { name: TAGS_CATALOG, partitions: 1, config: CATALOG },
     TopicSpec { name: WORK_FETCH_LINK, partitions: WORK_PARTITIONS, config: SEVEN_DAYS },
     TopicSpec { name: WORK_ENRICH_LINK, partitions: WORK_PARTITIONS, config: SEVEN_DAYS },

@@ -11,12 +11,12 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::exit::CODES;
-pub use events::{EmitOptions, Format, ImportOptions, TailOptions};
+pub use events::{Bound, EmitOptions, Format, ImportOptions, ReplayOptions, TailOptions};
 pub use parked::{ParkedChoice, ParkedCommand, ParkedFilter, ParkedListOptions, ParkedShowOptions};
 pub use parts::{
     AgentName, AgentOptions, BridgeOptions, GatewayOptions, MaterializerOptions, RouterOptions, UpOptions,
 };
-pub use upkeep::{InitOptions, Json, ResetOptions, StatusOptions, VerifyOptions};
+pub use upkeep::{InitOptions, Json, RebuildOptions, ResetOptions, StatusOptions, VerifyOptions};
 pub use work::{
     DlqChoice, DlqCommand, DlqFilter, DlqListOptions, DlqShowOptions, TagsCommand, TagsDropOptions, TagsListOptions,
     TagsMergeOptions,
@@ -128,6 +128,16 @@ pub enum Command {
         before_help = "Examples:\n  lifestream reset                   says what it would do, and asks\n  lifestream reset --topics --yes && lifestream init"
     )]
     Reset(ResetOptions),
+    /// Make state anew from the events, while everything runs
+    #[command(
+        before_help = "Examples:\n  lifestream rebuild all --dry-run          say what differs from what the events say\n  lifestream rebuild keep_note              give a new projection the past"
+    )]
+    Rebuild(RebuildOptions),
+    /// Send a range of events again, to a topic of your own
+    #[command(
+        before_help = "Examples:\n  lifestream replay --topic replay.links --type 'link.*' --dry-run\n  lifestream replay --topic replay.january --from 2026-01-01T00:00:00Z --to 2026-02-01T00:00:00Z"
+    )]
+    Replay(ReplayOptions),
     /// Emit one event; prints its id
     #[command(
         before_help = "Examples:\n  lifestream emit note.created note n1 '{\"text\":\"hello\"}'\n  jq .reading < sensor.json | lifestream emit temp.reading_recorded sensor kitchen -"

@@ -18,7 +18,7 @@ pub const CODES: &[(u8, &str)] = &[
     (2, "the command line is not understood"),
     (
         3,
-        "done, but look: `init --check` or `doctor` found something, `verify` misses events or met them twice or out of order, `import` skipped bad lines, `dlq` could not decide about some",
+        "done, but look: `init --check`, `doctor` or `rebuild --dry-run` found something, `verify` misses events or met them twice or out of order, `import` skipped bad lines, `dlq` could not decide about some",
     ),
     (78, "a setting is wrong or missing, a password or certificate among them: the last line on stderr names it"),
     (130, "interrupted: a second Ctrl-C, or the first one during a chore"),

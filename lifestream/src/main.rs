@@ -12,6 +12,7 @@ mod output;
 #[cfg(test)]
 mod page;
 mod parts;
+mod progress;
 mod shutdown;
 mod table;
 
@@ -58,6 +59,8 @@ async fn run(command: Command, settings: Settings) -> anyhow::Result<Outcome> {
         Command::Agent(options) => parts::agent(settings, options, shutdown).await,
         Command::Gateway(_) => parts::gateway(settings, shutdown).await,
         Command::Up(options) => parts::up(settings, options, shutdown).await,
+        // Ends in order, and says from where to go on.
+        Command::Replay(options) => commands::replay::run(&settings, &options, &shutdown).await,
         // A chore has nothing to drain: the first signal ends it, and a transaction under way is rolled back.
         chore => tokio::select! {
             outcome = commands::run(chore, &settings, &shutdown) => outcome,

@@ -14,6 +14,7 @@ mod options;
 mod parking;
 mod positions;
 mod projections;
+pub mod rebuild;
 mod record;
 mod release;
 mod start;

@@ -7,16 +7,17 @@ use tokio_postgres::{Client, Statement};
 
 use super::error::MaterializerError;
 
-/// What `lifestream.projections` says, resolved: one row for each event type and function.
+/// What `lifestream.projections` says, resolved: one row for each event type and function. What follows the names, a rebuild alone needs.
 /// A function that is gone, has become something else or may not be called by this role comes with its trouble: in the
 /// statement that serves its whole schema it would fail the events of all the others.
-const REGISTERED: &str = "\
+pub const REGISTERED: &str = "\
 SELECT p.event_type, n.nspname::text, f.proname::text,
        CASE WHEN f.oid IS NULL THEN 'does not exist'
             WHEN f.prokind <> 'f' OR f.proretset OR f.prorettype <> 'void'::regtype THEN 'is no function that returns void'
             WHEN NOT has_schema_privilege(n.oid, 'USAGE') OR NOT has_function_privilege(f.oid, 'EXECUTE')
             THEN 'may not be called by role ' || current_user END AS trouble,
-       p.function, quote_ident(n.nspname) AS quoted_schema, quote_ident(f.proname) AS quoted_name
+       p.function, quote_ident(n.nspname) AS quoted_schema, quote_ident(f.proname) AS quoted_name,
+       p.tables::oid[], f.xmin::text, (SELECT s FROM unnest(f.proconfig) AS s WHERE s LIKE 'search_path=%')
 FROM lifestream.projections p
 LEFT JOIN pg_catalog.pg_proc f ON f.oid = to_regprocedure(p.function || '(lifestream.events)')
 LEFT JOIN pg_catalog.pg_namespace n ON n.oid = f.pronamespace
@@ -150,18 +151,29 @@ async fn registered(client: &Client) -> Result<Vec<Registered>, MaterializerErro
     Ok(registered)
 }
 
+fn apply_statement<'a>(types: impl Iterator<Item = &'a Vec<&'a str>>) -> String {
+    calling(
+        types,
+        "r.number",
+        "r.e",
+        "SELECT t.number, jsonb_populate_record(NULL::lifestream.events, t.value::jsonb) AS e \
+         FROM unnest($1::int4[], $2::text[]) AS t (number, value)",
+    )
+}
+
+/// A statement that calls functions for each row of a query, in its order: `number` says which type's (from 1), `event` is
+/// what they are given.
+///
 /// The outer count asks for each row's result, so that no call can be optimised away; `OFFSET 0` keeps a row's event
 /// from being built anew for every use. `num_nulls` takes any number of void results and calls every function.
-fn apply_statement<'a>(types: impl Iterator<Item = &'a Vec<&'a str>>) -> String {
+pub fn calling<'a>(types: impl Iterator<Item = &'a Vec<&'a str>>, number: &str, event: &str, rows: &str) -> String {
     let mut cases = String::new();
     for (calls, number) in types.zip(1..) {
-        let calls: Vec<_> = calls.iter().map(|call| format!("{call}(r.e)")).collect();
+        let calls: Vec<_> = calls.iter().map(|call| format!("{call}({event})")).collect();
         cases.push_str(&format!(" WHEN {number} THEN num_nulls({})", calls.join(", ")));
     }
     format!(
-        "SELECT count(applied.done) FROM (SELECT CASE r.number{cases} END AS done FROM (\
-         SELECT t.number, jsonb_populate_record(NULL::lifestream.events, t.value::jsonb) AS e \
-         FROM unnest($1::int4[], $2::text[]) AS t (number, value) OFFSET 0) AS r OFFSET 0) AS applied"
+        "SELECT count(applied.done) FROM (SELECT CASE {number}{cases} END AS done FROM ({rows} OFFSET 0) AS r OFFSET 0) AS applied"
     )
 }
 

@@ -8,7 +8,7 @@ use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::producer::Producer;
 
 use super::{Kafka, KafkaError, TIMEOUT, Watch};
-use crate::topics::{SEVEN_DAYS, TopicSpec, WORK_PARTITIONS};
+use crate::topics::{EVENT_PARTITIONS, SEVEN_DAYS, TopicSpec, WORK_PARTITIONS};
 use crate::work::Work;
 
 /// What became of a topic that was to be created.
@@ -69,6 +69,14 @@ impl Kafka {
     /// See [`KafkaError`].
     pub async fn create_work_topic(&self, work_type: &str) -> Result<Created, KafkaError> {
         self.create(&Work::topic(work_type), WORK_PARTITIONS, SEVEN_DAYS).await
+    }
+
+    /// Creates a topic for replays (the prefix is put to its name), as `events.raw` is, where there is none.
+    ///
+    /// # Errors
+    /// See [`KafkaError`].
+    pub async fn create_replay_topic(&self, name: &str) -> Result<Created, KafkaError> {
+        self.create(name, EVENT_PARTITIONS, SEVEN_DAYS).await
     }
 
     async fn create(

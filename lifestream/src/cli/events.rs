@@ -1,4 +1,4 @@
-//! The command line of `emit`, `import` and `tail`: events in and out.
+//! The command line of `emit`, `import`, `tail` and `replay`: events in and out.
 
 use std::path::PathBuf;
 
@@ -102,4 +102,68 @@ pub struct TailOptions {
     /// One JSON object a line: partition, offset, key, headers, value
     #[arg(long)]
     pub json: bool,
+}
+
+/// Options of `replay`.
+#[derive(Debug, Args)]
+pub struct ReplayOptions {
+    /// The topic to send to (KAFKA_TOPIC_PREFIX is put before it); made if there is none
+    #[arg(long, value_name = "NAME")]
+    pub topic: String,
+    /// The first event: its seq, or when the database was told (received_at) [default: the first there is]
+    #[arg(long, value_name = "SEQ|TIMESTAMP")]
+    pub from: Option<Bound>,
+    /// Up to this seq or time, which is not included [default: the last event there is now]
+    #[arg(long, value_name = "SEQ|TIMESTAMP")]
+    pub to: Option<Bound>,
+    /// Only events of this type; a * at the end stands for any rest; can be given more than once
+    #[arg(long = "type", value_name = "TYPE")]
+    pub event_types: Vec<String>,
+    /// Only events about this kind of thing
+    #[arg(long)]
+    pub subject: Option<String>,
+    /// Only events about this thing
+    #[arg(long)]
+    pub subject_id: Option<String>,
+    /// Send nothing; say how many events these are
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Allow events.raw, where every consumer sees these events again
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// Where a range of events begins or ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bound {
+    /// At a number.
+    Seq(i64),
+    /// At a time of receipt.
+    Received(jiff::Timestamp),
+}
+
+impl std::str::FromStr for Bound {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Ok(seq) = text.parse() {
+            return Ok(Self::Seq(seq));
+        }
+        let time = text.parse().map(Self::Received);
+        time.map_err(|error| format!("neither a number nor a time such as 2026-01-31T12:00:00Z: {error}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::Bound;
+
+    #[test]
+    fn a_bound_is_a_number_or_a_time() {
+        assert_eq!("17".parse(), Ok(Bound::Seq(17)));
+        let time = "2026-01-31T12:00:00+01:00".parse().unwrap();
+        assert_eq!(time, Bound::Received("2026-01-31T11:00:00Z".parse().unwrap()));
+        assert!("yesterday".parse::<Bound>().unwrap_err().contains("2026-01-31T12:00:00Z"));
+    }
 }

@@ -1,4 +1,4 @@
-//! The command line of `init`, `reset`, `status`, `verify` and what only prints.
+//! The command line of `init`, `reset`, `rebuild`, `status`, `verify` and what only prints.
 
 use clap::Args;
 
@@ -22,6 +22,20 @@ pub struct ResetOptions {
     /// Do not ask
     #[arg(long, short)]
     pub yes: bool,
+}
+
+/// Options of `rebuild`.
+#[derive(Debug, Args)]
+pub struct RebuildOptions {
+    /// A projection: its function, or the type of an event; what shares a table with it is rebuilt too. Or all
+    #[arg(value_name = "PROJECTION|all")]
+    pub what: String,
+    /// Change nothing; say what would differ, with exit code 3 if anything would
+    #[arg(long)]
+    pub dry_run: bool,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Options of `status`.

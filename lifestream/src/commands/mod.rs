@@ -7,6 +7,8 @@ mod doctor;
 mod emit;
 mod init;
 mod parked;
+mod rebuild;
+pub mod replay;
 mod reset;
 mod status;
 mod tags;
@@ -28,6 +30,7 @@ pub async fn run(command: Command, settings: &Settings, shutdown: &CancellationT
     match command {
         Command::Init(options) => init::run(settings, &options).await,
         Command::Reset(options) => reset::run(settings, &options).await,
+        Command::Rebuild(options) => rebuild::run(settings, &options).await,
         Command::Emit(options) => emit::run(settings, options).await,
         Command::Import(options) => crate::import::run(settings, options).await,
         Command::Status(options) => status::run(settings, &options).await,
@@ -44,6 +47,7 @@ pub async fn run(command: Command, settings: &Settings, shutdown: &CancellationT
         | Command::Agent(_)
         | Command::Gateway(_)
         | Command::Up(_)
+        | Command::Replay(_)
         | Command::Completions { .. } => Ok(Outcome::Done),
     }
 }
