@@ -4,6 +4,9 @@
 /// no key, and consumers only step over it.
 pub const MARKER: &str = "lifestream_marker";
 
+/// Of such a record: which database wrote it, as text for people.
+pub const DATABASE: &str = "lifestream_database";
+
 /// The event's type.
 pub const EVENT_TYPE: &str = "event_type";
 /// Who emitted it.
