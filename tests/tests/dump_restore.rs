@@ -162,12 +162,9 @@ fn every_row_comes_back_and_emitting_goes_on() {
 
     // The new cluster has a Kafka of its own that has nothing yet: everything is published again, and the state goes on.
     let restored = Database { postgres: &elsewhere, name: "restored_new_custom".to_owned() };
-    let resumed = Pipeline {
-        database: restored,
-        kafka: Kafka::shared(),
-        prefix: format!("again-{}", pipeline.prefix),
-        settings: Vec::new(),
-    };
+    let kafka = Kafka::start();
+    let resumed =
+        Pipeline { database: restored, kafka: &kafka, prefix: pipeline.prefix.clone(), settings: Vec::new() };
     resumed.run(&["init"]);
     resumed.settle();
     let published: BTreeSet<String> = resumed.events().iter().map(|record| record.event_id().to_string()).collect();
