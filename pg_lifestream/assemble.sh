@@ -11,7 +11,7 @@ version=$(sed -n '/^\[workspace\.package\]/,/^\[/s/^version *= *"\([^"]*\)".*/\1
 [ -n "$version" ] || { echo "$0: no version in Cargo.toml" >&2; exit 1; }
 
 # write <command> <order> <script>: the files that an order lists, in its order. A line `replace <path>` stands for an
-# object that the version before has in another form.
+# object that the version before has in another form, `comments <path>` for one of which only the words differ.
 write() {
     command=$1
     order=$2
@@ -23,6 +23,10 @@ write() {
         while read -r path replaced; do
             case $path in
             '' | '#'*) ;;
+            comments)
+                printf '\n-- sql/%s\n' "$replaced"
+                grep '^COMMENT ON ' "$sql/$replaced"
+                ;;
             replace)
                 printf '\n-- sql/%s\n' "$replaced"
                 sed -E 's/^CREATE (FUNCTION|PROCEDURE|VIEW|TRIGGER) /CREATE OR REPLACE \1 /' "$sql/$replaced"

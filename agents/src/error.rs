@@ -26,6 +26,9 @@ pub enum AgentError {
     /// A task of the part's own panicked: what it was about comes again.
     #[error("a task panicked: {0}")]
     Panicked(String),
+    /// This database is a copy of another, or its topic another's: nothing may be consumed for it.
+    #[error("{0}")]
+    HeldBack(String),
     /// A setting that this part needs is missing or wrong; the text names it.
     #[error("{0}")]
     Setting(String),
@@ -41,7 +44,12 @@ impl AgentError {
             Self::Postgres(e) => e.is_permanent(),
             Self::Kafka(e) => e.is_permanent(),
             Self::Setting(_) => true,
-            Self::Statement(_) | Self::Client(_) | Self::TopicMissing(_) | Self::Panicked(_) | Self::Folder(_) => false,
+            Self::Statement(_)
+            | Self::Client(_)
+            | Self::TopicMissing(_)
+            | Self::Panicked(_)
+            | Self::HeldBack(_)
+            | Self::Folder(_) => false,
         }
     }
 
@@ -51,7 +59,12 @@ impl AgentError {
             Self::Postgres(e) => e.is_setting(),
             Self::Kafka(e) => e.is_setting(),
             Self::Setting(_) => true,
-            Self::Statement(_) | Self::Client(_) | Self::TopicMissing(_) | Self::Panicked(_) | Self::Folder(_) => false,
+            Self::Statement(_)
+            | Self::Client(_)
+            | Self::TopicMissing(_)
+            | Self::Panicked(_)
+            | Self::HeldBack(_)
+            | Self::Folder(_) => false,
         }
     }
 }

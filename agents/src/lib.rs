@@ -11,6 +11,7 @@ pub mod publisher;
 pub mod router;
 pub mod runner;
 
+mod claim;
 mod database;
 mod error;
 mod invisible;

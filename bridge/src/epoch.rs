@@ -58,17 +58,19 @@ pub async fn run(
     };
     carry.started = true;
     carry.outage.over();
-    let Epoch { keeper, reader, sender, saver, tracker, parking, topic } = epoch;
+    let Epoch { keeper, reader, sender, saver, tracker, parking, topic, watch } = epoch;
     let closing = CancellationToken::new();
     let saving = saver.run(closing.clone());
     let mut saving = tokio::spawn(vital(Arc::clone(&tracker), saving));
     let (batches, incoming) = mpsc::channel(1);
     let reading = read(reader, batches, Arc::clone(&tracker), shutdown.clone(), settings.bridge.poll_interval, until);
     let reading = tokio::spawn(vital(Arc::clone(&tracker), reading));
+    let watching = tokio::spawn(vital(Arc::clone(&tracker), watch.run()));
 
     let mut publisher = Publisher { keeper, sender, tracker, parking, topic };
     let ended = publisher.run(incoming, carry).await;
     reading.abort();
+    watching.abort();
     if ended.is_ok() {
         publisher.sender.emptied().await;
     }

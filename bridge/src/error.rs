@@ -3,6 +3,8 @@
 use lifestream_envelope::kafka::KafkaError;
 use lifestream_envelope::postgres::PostgresError;
 
+use crate::findings::{self, Finding};
+
 /// Why an epoch of the bridge ended.
 #[derive(Debug, thiserror::Error)]
 pub enum BridgeError {
@@ -38,6 +40,12 @@ pub enum BridgeError {
     /// `events.raw` is missing.
     #[error("topic {0} does not exist: run `lifestream init` (KAFKA_BROKERS and KAFKA_TOPIC_PREFIX say where)")]
     TopicMissing(String),
+    /// `events.raw` was deleted, made again, cut off or given partitions while it was published to.
+    #[error("topic {0} is not what it was when publishing began: looking at it anew")]
+    TopicChanged(String),
+    /// A person has to decide.
+    #[error("{0}")]
+    Halted(Box<Finding>),
     /// A task of the epoch panicked; its words are above in the log.
     #[error("a task of the bridge failed by a bug of ours")]
     Panicked,
@@ -64,8 +72,21 @@ impl BridgeError {
             | Self::LeaseExpired
             | Self::Panicked
             | Self::Standby
-            | Self::TopicMissing(_) => false,
+            | Self::TopicMissing(_)
+            | Self::TopicChanged(_)
+            | Self::Halted(_) => false,
         }
+    }
+
+    /// What people should see of it in `lifestream.findings`, where that was not noted in the course of it.
+    pub fn finding(&self) -> Option<Finding> {
+        let Self::TopicMissing(topic) = self else { return None };
+        Some(Finding {
+            name: findings::TOPIC_MISSING,
+            about: topic.clone(),
+            found: format!("topic {topic} does not exist: nothing is published"),
+            remedy: "run `lifestream init` (KAFKA_BROKERS and KAFKA_TOPIC_PREFIX say where)".to_owned(),
+        })
     }
 }
 

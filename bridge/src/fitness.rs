@@ -5,14 +5,22 @@ use tokio_postgres::Client;
 use crate::error::BridgeError;
 
 /// Which database this is, and how far its numbers have come.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Identity {
     /// `lifestream.database_identity()`.
     pub database: String,
-    /// WAL timeline; another one after a promotion or a point-in-time recovery.
+    /// WAL timeline; another one after a promotion or a point-in-time recovery. That of what is written now: the last
+    /// checkpoint's may be the old one for minutes.
     pub timeline: i32,
     /// The last `seq` that was drawn; 0 before the first.
     pub last_seq: i64,
+}
+
+impl Identity {
+    /// For people who look at the topic of several databases.
+    pub fn named(&self) -> String {
+        format!("{}, timeline {}", self.database, self.timeline)
+    }
 }
 
 /// Numbers must rise by one, each drawn by the statement that uses it, and all rows must be in this one table: the
@@ -24,7 +32,8 @@ const QUERY: &str = "SELECT pg_catalog.pg_is_in_recovery(), \
               AND t.tgname IN ('a_guard_event', 'a_refuse_change', 'a_refuse_delete')), \
          c.relkind = 'r' AND NOT EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE c.oid IN (i.inhparent, i.inhrelid)), \
          lifestream.database_identity(), \
-         (SELECT timeline_id FROM pg_catalog.pg_control_checkpoint()), \
+         CASE WHEN pg_catalog.pg_is_in_recovery() THEN 0 \
+              ELSE ('x' || left(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 8))::bit(32)::int4 END, \
          COALESCE(pg_catalog.pg_sequence_last_value(s.seqrelid), 0) \
      FROM pg_catalog.pg_class c \
      JOIN pg_catalog.pg_sequence s \

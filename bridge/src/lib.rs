@@ -7,6 +7,7 @@
 
 mod epoch;
 mod error;
+mod findings;
 mod fitness;
 pub mod gaps;
 mod lease;
@@ -19,6 +20,8 @@ mod sender;
 mod start;
 mod topic_tail;
 pub mod tracker;
+pub mod unflag;
+mod watch;
 
 use lifestream_envelope::Until;
 use lifestream_envelope::backoff;
@@ -54,7 +57,14 @@ pub async fn run(settings: &Settings, shutdown: CancellationToken, until: Until)
                 continue;
             }
             Err(fault) if fault.is_permanent() => return Err(fault),
-            Err(fault) => carry.outage.down(&fault),
+            // Until somebody decides there is nothing else to do; whoever waits for the end is told.
+            Err(fault @ BridgeError::Halted(_)) if until == Until::Idle => return Err(fault),
+            Err(fault) => {
+                if let Some(finding) = fault.finding() {
+                    findings::report_outside(&settings.postgres, &finding).await;
+                }
+                carry.outage.down(&fault);
+            }
         }
         tokio::select! {
             () = tokio::time::sleep(waits.next().unwrap_or_default()) => {}

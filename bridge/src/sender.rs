@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use lifestream_envelope::event::EventRow;
 use lifestream_envelope::headers;
-use lifestream_envelope::kafka::Kafka;
+use lifestream_envelope::kafka::{Kafka, partition};
 use rdkafka::ClientContext;
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -101,6 +101,8 @@ pub struct Sender {
     producer: ThreadedProducer<Deliveries, NoCustomPartitioner>,
     tracker: Arc<Tracker>,
     topic: String,
+    /// As many as there were when the epoch began: none of its keys moves.
+    partitions: i32,
     value: Vec<u8>,
 }
 
@@ -115,7 +117,13 @@ pub enum Pace {
 
 impl Sender {
     /// Connects lazily, as librdkafka does.
-    pub fn new(kafka: &Kafka, topic: String, pace: Pace, tracker: Arc<Tracker>) -> Result<Self, BridgeError> {
+    pub fn new(
+        kafka: &Kafka,
+        topic: String,
+        partitions: i32,
+        pace: Pace,
+        tracker: Arc<Tracker>,
+    ) -> Result<Self, BridgeError> {
         let mut config = kafka.producer_config();
         config
             .set("message.timeout.ms", MESSAGE_TIMEOUT.as_millis().to_string())
@@ -136,7 +144,7 @@ impl Sender {
                 .map_err(|error| {
                     BridgeError::Unfit(format!("Kafka client settings: {error} (KAFKA_PROPERTY_… may hold it)"))
                 })?;
-        Ok(Self { producer, tracker, topic, value: Vec::with_capacity(4096) })
+        Ok(Self { producer, tracker, topic, partitions, value: Vec::with_capacity(4096) })
     }
 
     /// Waits until there is room for one more message and the lease allows it, or the epoch is over.
@@ -172,6 +180,7 @@ impl Sender {
         let bytes = self.value.len() + row.subject_id.len() + row.headers.len() + MESSAGE_OVERHEAD;
         let parcel = Box::new(Parcel::Event(self.tracker.sending(seq, bytes)));
         let record = BaseRecord::with_opaque_to(&self.topic, parcel)
+            .partition(partition::of_key(row.subject_id.as_bytes(), self.partitions))
             .key(row.subject_id.as_bytes())
             .payload(self.value.as_slice())
             .headers(row.kafka_headers());
@@ -184,7 +193,9 @@ impl Sender {
     }
 
     /// Writes a marker record to a partition and returns its offset: all that was appended before lies below.
-    pub async fn mark(&self, partition: i32, epoch: i64) -> Result<i64, BridgeError> {
+    ///
+    /// `database` says whose it is, should another database read it.
+    pub async fn mark(&self, partition: i32, epoch: i64, database: &str) -> Result<i64, BridgeError> {
         let (acknowledged, offset) = oneshot::channel();
         let epoch = epoch.to_string();
         let value = format!(r#"{{"lifestream_marker":{epoch}}}"#);
@@ -192,7 +203,11 @@ impl Sender {
             BaseRecord::with_opaque_to(&self.topic, Box::new(Parcel::Marker(acknowledged)))
                 .partition(partition)
                 .payload(value.as_bytes())
-                .headers(OwnedHeaders::new().insert(Header { key: headers::MARKER, value: Some(&epoch) }));
+                .headers(
+                    OwnedHeaders::new()
+                        .insert(Header { key: headers::MARKER, value: Some(&epoch) })
+                        .insert(Header { key: headers::DATABASE, value: Some(database) }),
+                );
         self.producer.send(record).map_err(|(error, _)| BridgeError::Delivery(error))?;
         match offset.await {
             Ok(result) => result.map_err(BridgeError::Delivery),

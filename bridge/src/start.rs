@@ -2,9 +2,13 @@
 //!
 //! Lease, then topic, then reconciliation: a marker is written behind everything that earlier epochs sent, the topic
 //! is read from the saved offsets up to the markers, and the events found there get their flag. What then lacks its
-//! flag is not in the topic.
+//! flag is not in the topic. Where the database, the topic or the records are not those that were left, [`origin`] decides
+//! whether that can be sorted out here.
 
-use std::collections::HashSet;
+mod drained;
+mod origin;
+pub mod strangers;
+
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -17,14 +21,21 @@ use tokio_postgres::Client;
 use uuid::Uuid;
 
 use crate::error::BridgeError;
+use crate::findings::{self, Finding};
 use crate::fitness;
 use crate::lease::{self, LEASE, Previous, Saved};
 use crate::parking::Parking;
 use crate::reader::Reader;
 use crate::saver::Saver;
 use crate::sender::{Pace, Sender};
-use crate::topic_tail::{Stretch, event_ids};
+use crate::topic_tail::{self, Found, Stretch};
 use crate::tracker::Tracker;
+use crate::unflag;
+use crate::watch::Watch;
+use origin::{Judgement, Origin, Seen};
+
+/// Of a topic that this database has published nothing to, so many records of each partition are looked at.
+const SAMPLE: i64 = 100;
 
 /// Everything that an epoch works with.
 pub struct Epoch {
@@ -42,16 +53,8 @@ pub struct Epoch {
     pub parking: Parking,
     /// The topic's name, with its prefix.
     pub topic: String,
-}
-
-/// Where to read from, in database and topic.
-struct Origin {
-    watermark: i64,
-    high: i64,
-    /// For each partition, the offset from which on our records may lack their flag.
-    offsets: Vec<i64>,
-    /// Whether any can.
-    reconcile: bool,
+    /// Looks at the topic meanwhile.
+    pub watch: Watch,
 }
 
 /// Runs the start procedure; waits while another bridge holds the lease.
@@ -66,24 +69,36 @@ pub async fn procedure(settings: &Settings, kafka: &Kafka, pace: Pace) -> Result
     // Before the first look: whatever commits after this is announced, whatever committed before is seen.
     listener.client.batch_execute(&format!("LISTEN {}; LISTEN {}", channels::EMITTED, channels::PARKED)).await?;
     // What follows reads as much as an outage left behind: a standby that took over meanwhile would begin again.
-    let (origin, begun) = tokio::select! {
-        begun = begin(kafka, pace, &topic, &keeper.client, &identity, epoch, previous) => begun?,
+    let begun = tokio::select! {
+        begun = begin(kafka, pace, &topic, &keeper.client, &identity, epoch, previous) => begun,
         fault = lease::keep(&listener.client, epoch) => return Err(fault),
     };
-    let Begun { partitions, tracker, sender, parking, known } = begun;
+    if let Err(BridgeError::Halted(_)) = begun {
+        lease::give_back(&keeper.client, epoch).await?;
+    }
+    let (origin, begun) = begun?;
+    let Begun { info, tracker, sender, parking, known } = begun;
     let own = vec![backend(&keeper.client).await?, backend(&listener.client).await?];
     let batch = settings.bridge.batch_size;
     let reader = Reader::new(listener, own, origin.watermark, known, batch, Arc::clone(&tracker)).await?;
     let keeper = Arc::new(keeper.client);
     let deadline = lease::renew(&keeper, epoch).await?.ok_or(BridgeError::Fenced(epoch))?;
     let saver = Saver::new(Arc::clone(&keeper), epoch, deadline, Arc::clone(&tracker)).await?;
-    tracing::info!(epoch, topic, partitions, watermark = origin.watermark, "publishing");
-    Ok(Epoch { keeper, reader, sender, saver, tracker, parking, topic })
+    tracing::info!(epoch, topic, partitions = info.partitions, watermark = origin.watermark, "publishing");
+    let watch = Watch {
+        kafka: kafka.clone(),
+        client: Arc::clone(&keeper),
+        identity,
+        topic: topic.clone(),
+        info,
+        tracker: Arc::clone(&tracker),
+    };
+    Ok(Epoch { keeper, reader, sender, saver, tracker, parking, topic, watch })
 }
 
 /// What the steps between lease and first look leave.
 struct Begun {
-    partitions: i32,
+    info: TopicInfo,
     tracker: Arc<Tracker>,
     sender: Sender,
     parking: Parking,
@@ -102,22 +117,114 @@ async fn begin(
 ) -> Result<(Origin, Begun), BridgeError> {
     let info = describe(kafka, topic).await?;
     let ends = kafka.offsets(topic, info.partitions).await?;
-    let origin = origin(previous, identity, topic, &info, &ends);
+    let origin = decide(kafka, topic, client, identity, previous, &info, &ends).await?;
+    if origin.anew {
+        let flags = unflag::all(client).await?;
+        tracing::info!(events = flags, topic, "to be published again");
+    }
 
     let tracker = Arc::new(Tracker::new(origin.watermark, vec![0; ends.len()]));
-    let sender = Sender::new(kafka, topic.to_owned(), pace, Arc::clone(&tracker))?;
+    let sender = Sender::new(kafka, topic.to_owned(), info.partitions, pace, Arc::clone(&tracker))?;
     let (offsets, found) = if origin.reconcile {
-        reconcile(kafka, topic, &sender, epoch, &origin.offsets, &ends).await?
+        reconcile(kafka, topic, &sender, (epoch, identity), &origin.offsets, &ends).await?
     } else {
-        (ends.iter().map(|(_, high)| *high).collect(), HashSet::new())
+        (ends.iter().map(|(_, high)| *high).collect(), Found::default())
     };
+    let strangers = strangers::among(client, &found).await?;
+    match (strangers.is_empty(), origin.loses) {
+        (true, _) => {}
+        (false, true) => strangers::lost(client, identity, topic, &strangers).await?,
+        (false, false) => {
+            let publishers = found.publishers(identity);
+            strangers::foreign(client, identity, topic, strangers.len(), &strangers, &publishers).await?;
+        }
+    }
+    if let Some(before) = origin.added {
+        keys_move(client, topic, before, &offsets).await?;
+    }
     tracker.start_offsets(&offsets);
     Begin { epoch, identity, topic, topic_id: &info.id, offsets: &offsets, found: &found }
         .write(client, &origin)
         .await?;
+    findings::over(client, origin.anew).await?;
     let (parking, set_aside) = Parking::load(client, epoch).await?;
     let known = flagged_above(client, origin.watermark).await? | set_aside;
-    Ok((origin, Begun { partitions: info.partitions, tracker, sender, parking, known }))
+    Ok((origin, Begun { info, tracker, sender, parking, known }))
+}
+
+/// Where to begin; an error where a person has to decide, and has not.
+async fn decide(
+    kafka: &Kafka,
+    topic: &str,
+    client: &Client,
+    identity: &fitness::Identity,
+    previous: Option<Previous>,
+    info: &TopicInfo,
+    ends: &[(i64, i64)],
+) -> Result<Origin, BridgeError> {
+    let (known, other) = match &previous {
+        None => (false, false),
+        Some(previous) => (previous.database_identity == identity.database, previous.topic_id != info.id),
+    };
+    let published = other && any_published(client).await?;
+    let stranger =
+        if !known && (previous.is_none() || other) { sample(kafka, topic, client, ends).await? } else { None };
+    match (Seen { identity, topic, info, ends, published, stranger }).judge(previous) {
+        Judgement::Go(origin) => Ok(origin),
+        Judgement::Ask(finding, origin) => {
+            if !findings::ask(client, &finding).await? {
+                return Err(BridgeError::Halted(Box::new(finding)));
+            }
+            tracing::warn!("going on, as somebody has accepted it: {finding}");
+            Ok(origin)
+        }
+    }
+}
+
+async fn any_published(client: &Client) -> Result<bool, BridgeError> {
+    const ANY: &str = "SELECT EXISTS (SELECT FROM lifestream.all_events WHERE published_to_kafka)";
+    Ok(client.query_one(ANY, &[]).await?.try_get(0)?)
+}
+
+/// An event among the last ones of the topic that is not here.
+async fn sample(
+    kafka: &Kafka,
+    topic: &str,
+    client: &Client,
+    ends: &[(i64, i64)],
+) -> Result<Option<String>, BridgeError> {
+    let last = |(partition, (low, high)): (i32, &(i64, i64))| Stretch {
+        partition,
+        from: *low.max(&(high - SAMPLE)),
+        to: *high,
+    };
+    let found = topic_tail::read(kafka, topic, (0..).zip(ends).map(last).collect()).await?;
+    let strangers = strangers::among(client, &found).await?;
+    Ok(strangers.first().map(|first| format!("event {}", strangers::named(std::slice::from_ref(first)))))
+}
+
+/// Partitions were added: before anything is published to them, whoever works is to read the others to their end.
+async fn keys_move(client: &Client, topic: &str, before: usize, offsets: &[i64]) -> Result<(), BridgeError> {
+    let after = offsets.len();
+    tracing::warn!(topic, before, after, "partitions were added: keys move, once consumers have read the old ones");
+    let behind = drained::wait(client, topic, &offsets[..before.min(after)]).await?;
+    if behind.is_empty() {
+        return Ok(());
+    }
+    let name = findings::PARTITIONS_ADDED;
+    let finding = Finding {
+        name,
+        about: format!("{topic} {after}"),
+        found: format!(
+            "topic {topic} has {after} partitions, before it had {before}; {} had not read those to their end, and may see events of a \
+             subject whose key moved out of order",
+            behind.join(", ")
+        ),
+        remedy: format!(
+            "nothing is lost; where a projection of yours depends on the order, `lifestream rebuild` it; then SELECT lifestream.accept_finding('{name}')"
+        ),
+    };
+    findings::report(client, &finding).await
 }
 
 async fn describe(kafka: &Kafka, topic: &str) -> Result<TopicInfo, BridgeError> {
@@ -133,106 +240,24 @@ fn holder() -> String {
     format!("{}:{}", host.trim(), std::process::id())
 }
 
-/// Compares what was saved with what is there. Where they disagree it says so, and takes the side on which an event
-/// may be published twice, never the one on which it is lost.
-fn origin(
-    previous: Option<Previous>,
-    identity: &fitness::Identity,
-    topic: &str,
-    info: &TopicInfo,
-    ends: &[(i64, i64)],
-) -> Origin {
-    let at_the_end = ends.iter().map(|(_, high)| *high).collect();
-    let Some(previous) = previous else {
-        return Origin { watermark: 0, high: 0, offsets: at_the_end, reconcile: false };
-    };
-    let (mut watermark, mut high) = (previous.watermark, previous.high);
-    if previous.database_identity != identity.database {
-        tracing::warn!(
-            was = previous.database_identity,
-            is = identity.database,
-            "this database was restored or copied from another: every event without its flag will be published"
-        );
-        (watermark, high) = (0, identity.last_seq);
-    } else if previous.timeline != identity.timeline {
-        tracing::warn!(
-            was = previous.timeline,
-            is = identity.timeline,
-            "PostgreSQL was promoted or recovered since: events that the old primary published and this one lacks cannot be undone"
-        );
-        watermark = 0;
-    }
-    if identity.last_seq < high {
-        tracing::warn!(
-            known = high,
-            sequence = identity.last_seq,
-            "the sequence of lifestream.events stands below a number that was published: looking for unflagged events from the beginning"
-        );
-        (watermark, high) = (0, identity.last_seq);
-    }
-    if previous.topic_id != info.id {
-        tracing::error!(
-            topic,
-            was = format!("{} {}", previous.topic, previous.topic_id),
-            is = info.id,
-            "this is not the topic that was published to: it was made anew, or KAFKA_BROKERS or KAFKA_TOPIC_PREFIX changed. \
-             Events that have their flag are in the old one only; to publish them again, run `lifestream reset`"
-        );
-        return Origin { watermark, high, offsets: at_the_end, reconcile: false };
-    }
-    let mut offsets = previous.offsets;
-    // Partitions that were added since may hold records of ours from their first one on.
-    offsets.resize(ends.len(), 0);
-    // Closed, yet not the end of the topic: a crash, a promotion or a copy brought back the row of an older epoch, and
-    // what was published since lacks its flag. (Or somebody else writes to the topic, which costs a reading.)
-    let mut reconcile = !previous.closed || offsets.iter().zip(ends).any(|(saved, (_, high))| saved != high);
-    for (partition, (saved, (low, high))) in offsets.iter_mut().zip(ends).enumerate() {
-        if *saved > *high {
-            tracing::error!(
-                topic,
-                partition,
-                saved = *saved,
-                end = *high,
-                "the topic has lost records: its end lies before what was published. What they held is in lifestream.events; `lifestream reset` publishes all of it again"
-            );
-            *saved = *low;
-            reconcile = true;
-        } else if *saved < *low {
-            if reconcile {
-                tracing::error!(
-                    topic,
-                    partition,
-                    saved = *saved,
-                    begin = *low,
-                    "records were deleted before their flags were saved: events among them may be published twice"
-                );
-            }
-            *saved = *low;
-        }
-    }
-    Origin { watermark, high, offsets, reconcile }
-}
-
 /// Marks the end of what earlier epochs sent, and collects the events from `offsets` up to there.
 async fn reconcile(
     kafka: &Kafka,
     topic: &str,
     sender: &Sender,
-    epoch: i64,
+    (epoch, identity): (i64, &fitness::Identity),
     offsets: &[i64],
     ends: &[(i64, i64)],
-) -> Result<(Vec<i64>, HashSet<Uuid>), BridgeError> {
+) -> Result<(Vec<i64>, Found), BridgeError> {
+    let database = identity.named();
     let mut stretches = Vec::with_capacity(ends.len());
     for (partition, from) in (0..).zip(offsets) {
         // All that was appended before lies below, even what an offset query did not show yet.
-        let to = sender.mark(partition, epoch).await?;
+        let to = sender.mark(partition, epoch, &database).await?;
         stretches.push(Stretch { partition, from: *from, to });
     }
     let after = stretches.iter().map(|s| s.to + 1).collect();
-    let (kafka, topic) = (kafka.clone(), topic.to_owned());
-    let found = tokio::task::spawn_blocking(move || event_ids(&kafka, &topic, &stretches))
-        .await
-        .map_err(|panic| BridgeError::Unfit(format!("reading the topic back: {panic}")))??;
+    let found = topic_tail::read(kafka, topic, stretches).await?;
     Ok((after, found))
 }
 
@@ -258,12 +283,12 @@ struct Begin<'a> {
     topic: &'a str,
     topic_id: &'a str,
     offsets: &'a [i64],
-    found: &'a HashSet<Uuid>,
+    found: &'a Found,
 }
 
 impl Begin<'_> {
     async fn write(&self, client: &Client, origin: &Origin) -> Result<(), BridgeError> {
-        let found: Vec<Uuid> = self.found.iter().copied().collect();
+        let found: Vec<Uuid> = self.found.events.keys().copied().collect();
         let row = client
             .query_opt(
                 "WITH mine AS ( \
@@ -277,10 +302,11 @@ impl Begin<'_> {
                          watermark = excluded.watermark, high = excluded.high, topic = excluded.topic, \
                          topic_id = excluded.topic_id, offsets = excluded.offsets, closed = false, saved_at = excluded.saved_at \
                      WHERE p.epoch = excluded.epoch RETURNING 1), \
-                 present AS (SELECT e.id FROM lifestream.events e WHERE e.id = ANY ($11)), \
+                 forgotten AS (DELETE FROM lifestream.kafka_offsets WHERE $12 AND EXISTS (SELECT FROM mine)), \
+                 forgotten_too AS (DELETE FROM lifestream.consumer_progress WHERE $12 AND EXISTS (SELECT FROM mine)), \
                  flipped AS (UPDATE lifestream.events e SET published_to_kafka = true \
                      WHERE e.id = ANY ($11) AND NOT e.published_to_kafka AND EXISTS (SELECT FROM mine) RETURNING 1) \
-                 SELECT (SELECT count(*) FROM flipped), (SELECT count(*) FROM present) FROM mine",
+                 SELECT (SELECT count(*) FROM flipped) FROM mine",
                 &[
                     &self.epoch,
                     &holder(),
@@ -293,68 +319,16 @@ impl Begin<'_> {
                     &self.topic_id,
                     &self.offsets,
                     &found,
+                    // Offsets in the old Kafka: consumers begin anew, and know by its id what they have taken in.
+                    &origin.anew,
                 ],
             )
             .await?
             .ok_or(BridgeError::Fenced(self.epoch))?;
-        let (flipped, present): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+        let flipped: i64 = row.try_get(0)?;
         if flipped > 0 {
             tracing::info!(events = flipped, "an earlier epoch had published these without saving that it did");
         }
-        let foreign = found.len().saturating_sub(usize::try_from(present).unwrap_or(0));
-        if foreign > 0 {
-            tracing::error!(
-                events = foreign,
-                "the topic holds events that this database does not have: another database publishes to it, or this one lost commits"
-            );
-        }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use lifestream_envelope::kafka::TopicInfo;
-
-    use super::*;
-
-    fn start(offsets: &[i64], closed: bool, ends: &[(i64, i64)]) -> Origin {
-        let previous = Previous {
-            database_identity: "d".into(),
-            timeline: 1,
-            watermark: 7,
-            high: 9,
-            topic: "events.raw".into(),
-            topic_id: "t".into(),
-            offsets: offsets.to_vec(),
-            closed,
-        };
-        let identity = fitness::Identity { database: "d".into(), timeline: 1, last_seq: 9 };
-        let partitions = i32::try_from(ends.len()).unwrap_or(0);
-        let info = TopicInfo { id: "t".into(), partitions };
-        origin(Some(previous), &identity, "events.raw", &info, ends)
-    }
-
-    #[test]
-    fn a_topic_that_ends_where_the_last_epoch_closed_is_not_read_back() {
-        assert!(!start(&[5, 6], true, &[(0, 5), (2, 6)]).reconcile);
-        // A new partition that nobody wrote to.
-        assert!(!start(&[5], true, &[(0, 5), (0, 0)]).reconcile);
-        assert!(start(&[5, 6], false, &[(0, 5), (2, 6)]).reconcile);
-    }
-
-    #[test]
-    fn a_topic_that_goes_on_behind_a_closed_epoch_is_read_back() {
-        let origin = start(&[5, 6], true, &[(0, 5), (2, 8)]);
-        assert!(origin.reconcile);
-        assert_eq!(origin.offsets, [5, 6]);
-        assert_eq!((origin.watermark, origin.high), (7, 9));
-    }
-
-    #[test]
-    fn a_topic_that_lost_its_end_is_read_from_its_first_record() {
-        let origin = start(&[9], true, &[(2, 8)]);
-        assert!(origin.reconcile);
-        assert_eq!(origin.offsets, [2]);
     }
 }

@@ -1,8 +1,9 @@
 //! Reads back what an earlier epoch may have sent without saving that it did.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
+use lifestream_envelope::event::Event;
 use lifestream_envelope::headers;
 use lifestream_envelope::kafka::{Kafka, Watch};
 use rdkafka::TopicPartitionList;
@@ -13,6 +14,7 @@ use rdkafka::topic_partition_list::Offset;
 use uuid::Uuid;
 
 use crate::error::BridgeError;
+use crate::fitness::Identity;
 
 /// A partition that yields nothing for this long has a broker that does not answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -28,15 +30,50 @@ pub struct Stretch {
     pub to: i64,
 }
 
-/// The ids of all events in these stretches of the topic. Blocks: to be called off the async threads.
+/// Where an event lies, and its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Partition number.
+    pub partition: i32,
+    /// Offset of its first record.
+    pub offset: i64,
+    /// `seq`; 0 where the record does not tell.
+    pub seq: i64,
+}
+
+/// What lies in a topic.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// All events, by id.
+    pub events: HashMap<Uuid, Place>,
+    /// Whose markers there are.
+    databases: BTreeSet<String>,
+}
+
+impl Found {
+    /// Those who have begun to publish there, but for this database.
+    pub fn publishers(&self, identity: &Identity) -> Vec<String> {
+        let own = identity.named();
+        self.databases.iter().filter(|database| **database != own).cloned().collect()
+    }
+}
+
+/// All events in these stretches of the topic.
 ///
 /// # Errors
 /// When the topic cannot be read to the end of each stretch.
-pub fn event_ids(kafka: &Kafka, topic: &str, stretches: &[Stretch]) -> Result<HashSet<Uuid>, BridgeError> {
+pub async fn read(kafka: &Kafka, topic: &str, stretches: Vec<Stretch>) -> Result<Found, BridgeError> {
+    let (kafka, topic) = (kafka.clone(), topic.to_owned());
+    tokio::task::spawn_blocking(move || blocking(&kafka, &topic, &stretches))
+        .await
+        .map_err(|panic| BridgeError::Unfit(format!("reading the topic back: {panic}")))?
+}
+
+fn blocking(kafka: &Kafka, topic: &str, stretches: &[Stretch]) -> Result<Found, BridgeError> {
     let mut open: Vec<Stretch> = stretches.iter().copied().filter(|s| s.from < s.to).collect();
-    let mut ids = HashSet::new();
+    let mut found = Found::default();
     if open.is_empty() {
-        return Ok(ids);
+        return Ok(found);
     }
     let mut config = kafka.consumer_config("bridge-start");
     // The group only satisfies librdkafka: partitions are assigned by hand and nothing is committed.
@@ -70,16 +107,23 @@ pub fn event_ids(kafka: &Kafka, topic: &str, stretches: &[Stretch]) -> Result<Ha
             continue;
         };
         if at < open[i].to {
-            ids.extend(event_id(&message));
+            found.take(&message);
         }
         if at + 1 >= open[i].to {
             open.swap_remove(i);
         }
     }
-    Ok(ids)
+    Ok(found)
 }
 
-fn event_id(message: &impl Message) -> Option<Uuid> {
-    let header = message.headers()?.iter().find(|h| h.key == headers::EVENT_ID)?;
-    Uuid::try_parse_ascii(header.value?).ok()
+impl Found {
+    fn take(&mut self, message: &impl Message) {
+        let header = |name: &str| message.headers()?.iter().find(|header| header.key == name)?.value;
+        if let Some(database) = header(headers::DATABASE) {
+            self.databases.insert(String::from_utf8_lossy(database).into_owned());
+        }
+        let Some(id) = header(headers::EVENT_ID).and_then(|id| Uuid::try_parse_ascii(id).ok()) else { return };
+        let seq = message.payload().and_then(|value| Event::parse(value).ok()).map_or(0, |event| event.seq);
+        self.events.entry(id).or_insert(Place { partition: message.partition(), offset: message.offset(), seq });
+    }
 }

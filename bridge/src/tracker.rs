@@ -11,7 +11,10 @@ use roaring::RoaringTreemap;
 use tokio::sync::Notify;
 
 use crate::error::BridgeError;
+use crate::topic_tail::Stretch;
 
+/// So many gaps between our own records are remembered.
+const MOST_GAPS: usize = 16;
 /// Send times are kept in steps of this, so that the age of the oldest message costs nothing per message.
 const AGE_STEP: Duration = Duration::from_millis(250);
 
@@ -36,6 +39,8 @@ struct State {
     acknowledged: RoaringTreemap,
     /// For each partition, the offset after the last acknowledged record of ours.
     offsets: Vec<i64>,
+    /// Between our own records: somebody else's, or repeats.
+    gaps: Vec<Stretch>,
     in_flight: usize,
     bytes_in_flight: usize,
     /// (send time, messages still unacknowledged), oldest first.
@@ -85,6 +90,7 @@ impl Tracker {
                 unsettled: RoaringTreemap::new(),
                 acknowledged: RoaringTreemap::new(),
                 offsets,
+                gaps: Vec::new(),
                 in_flight: 0,
                 bytes_in_flight: 0,
                 ages: VecDeque::new(),
@@ -107,6 +113,31 @@ impl Tracker {
     /// Nothing of ours lies at or past these offsets.
     pub fn start_offsets(&self, offsets: &[i64]) {
         self.state().offsets = offsets.to_vec();
+    }
+
+    /// For each partition, the offset after the last acknowledged record of ours.
+    pub fn offsets(&self) -> Vec<i64> {
+        self.state().offsets.clone()
+    }
+
+    /// Stretches between records of ours; told once.
+    pub fn take_gaps(&self) -> Vec<Stretch> {
+        std::mem::take(&mut self.state().gaps)
+    }
+
+    /// Moves a partition past records that are not ours. False where it has moved by itself, or may at any moment.
+    pub fn step_over(&self, partition: i32, from: i64, to: i64) -> bool {
+        let mut state = self.state();
+        if state.failed || state.in_flight > 0 {
+            return false;
+        }
+        match usize::try_from(partition).ok().and_then(|p| state.offsets.get_mut(p)) {
+            Some(next) if *next == from => {
+                *next = to;
+                true
+            }
+            _ => false,
+        }
     }
 
     /// The reader passed these numbers without finding rows.
@@ -152,7 +183,11 @@ impl Tracker {
         }
         state.acknowledged.insert(sent.seq);
         if let Some(next) = usize::try_from(partition).ok().and_then(|p| state.offsets.get_mut(p)) {
+            let gap = Stretch { partition, from: *next, to: offset };
             *next = (*next).max(offset + 1);
+            if gap.from < gap.to && state.gaps.len() < MOST_GAPS {
+                state.gaps.push(gap);
+            }
         }
         Self::landed(&mut state, sent);
         drop(state);
@@ -329,6 +364,19 @@ mod tests {
         tracker.unsent(&one);
         assert_eq!((tracker.in_flight(), tracker.bytes_in_flight()), (0, 0));
         assert_eq!(tracker.oldest_in_flight(), None);
+    }
+
+    #[test]
+    fn records_between_ours_and_behind_them_are_noticed() {
+        let tracker = Tracker::new(0, vec![5]);
+        let (one, two) = (tracker.sending(1, 10), tracker.sending(2, 10));
+        tracker.acknowledged(&one, 0, 5);
+        assert!(!tracker.step_over(0, 6, 9), "one of ours is under way");
+        tracker.acknowledged(&two, 0, 9);
+        assert_eq!(tracker.take_gaps(), [Stretch { partition: 0, from: 6, to: 9 }]);
+        assert!(tracker.take_gaps().is_empty());
+        assert!(!tracker.step_over(0, 6, 12) && tracker.step_over(0, 10, 12));
+        assert_eq!(tracker.offsets(), [12]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 #
 #   postgres.sh copy  <pg_config> <server>           copies the server that pg_config belongs to (its bin is <server>/bin)
 #   postgres.sh start <server> <dir> [name=value…]   makes the cluster if there is none, starts it unless it runs, prints its URL
+#   postgres.sh replica <server> <dir> <primary>     makes the cluster as a streaming replica of the one in <primary> (which runs), and starts it
 #   postgres.sh stop  <dir> [fast|immediate]
 #   postgres.sh url   <dir> [database]
 #
@@ -57,6 +58,20 @@ make_cluster() {
         || die "initdb failed:" "$(tail -n 20 "$dir/initdb.log")"
     stage postgres-initialising
     as_account "$server/bin/initdb" --pgdata="$dir/data.new" --sync-only >>"$dir/initdb.log" 2>&1
+    mv "$dir/data.new" "$dir/data"
+}
+
+# A copy with the primary's password and options that follows it; from `start` on it is a cluster like any other.
+make_replica() {
+    local server=$1 dir=$2 primary=$3
+    mkdir -p "$dir"
+    cp -p "$primary/password" "$primary/options" "$dir/"
+    own "$dir/data.new"
+    # The password goes into the connection that the replica keeps to the primary.
+    PGPASSWORD=$(cat "$primary/password") as_account "$server/bin/pg_basebackup" --pgdata="$dir/data.new" --write-recovery-conf \
+        --checkpoint=fast --no-sync --host=127.0.0.1 --port="$(cat "$primary/port")" --username="$POSTGRES_USER" >"$dir/basebackup.log" 2>&1 \
+        || die "pg_basebackup failed:" "$(tail -n 20 "$dir/basebackup.log")"
+    chmod 0700 "$dir/data.new"
     mv "$dir/data.new" "$dir/data"
 }
 
@@ -123,7 +138,11 @@ stop_cluster() {
 case ${1:-} in
 copy) copy_server "$2" "$3" ;;
 start) start_cluster "${@:2}" ;;
+replica)
+    make_replica "$2" "$3" "$4"
+    start_cluster "$2" "$3"
+    ;;
 stop) stop_cluster "${@:2}" ;;
 url) url "${@:2}" ;;
-*) die "usage: postgres.sh copy|start|stop|url …" ;;
+*) die "usage: postgres.sh copy|start|replica|stop|url …" ;;
 esac

@@ -4,6 +4,9 @@
 /// no key, and consumers only step over it.
 pub const MARKER: &str = "lifestream_marker";
 
+/// Of such a record: which database wrote it, as text for people.
+pub const DATABASE: &str = "lifestream_database";
+
 /// When a replay sent this record, in RFC 3339; the bridge's own records have no such header.
 pub const REPLAYED_AT: &str = "lifestream_replayed_at";
 

@@ -19,4 +19,4 @@ COMMENT ON COLUMN lifestream.consumer_progress.committed IS 'offset of the next 
 COMMENT ON COLUMN lifestream.consumer_progress.high IS 'offset of the next record that will be written, when last asked';
 COMMENT ON COLUMN lifestream.consumer_progress.oldest_at IS 'when the record at committed was written; null where none waits or it is not known';
 COMMENT ON COLUMN lifestream.consumer_progress.rate IS 'records a second, over the last seconds of work';
-COMMENT ON COLUMN lifestream.consumer_progress.error IS 'what holds this partition up';
+COMMENT ON COLUMN lifestream.consumer_progress.error IS 'records that were missing, by name and with what to do; lifestream.accept_finding(name) clears it';

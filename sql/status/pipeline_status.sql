@@ -9,6 +9,9 @@ WITH head AS MATERIALIZED (
                                         - (SELECT coalesce(max(watermark), 0) FROM lifestream.bridge_progress)) END AS backlog,
            min(received_at) AS oldest
     FROM head
+), found AS (
+    SELECT string_agg(f.name || ': ' || f.found || '; ' || f.remedy, '; ' ORDER BY f.found_at, f.name) AS error
+    FROM lifestream.findings f WHERE f.accepted_at IS NULL
 ), set_aside AS (
     SELECT stage, consumer_group, count(*) AS parked, max(parked_at) AS parked_at,
            (array_agg(error ORDER BY id DESC) FILTER (WHERE behind IS NULL))[1] AS error
@@ -35,9 +38,9 @@ WITH head AS MATERIALIZED (
     FROM lifestream.consumer_progress p GROUP BY p.stage, p.consumer_group
 )
 SELECT 'bridge' AS stage, NULL::text AS consumer_group, u.backlog, now() - u.oldest AS oldest_age,
-       NULL::double precision AS rate, coalesce(s.parked, 0) AS parked, s.error AS last_error,
+       NULL::double precision AS rate, coalesce(s.parked, 0) AS parked, coalesce(f.error, s.error) AS last_error,
        (SELECT saved_at FROM lifestream.bridge_progress) AS updated_at
-FROM unpublished u LEFT JOIN set_aside s ON s.stage = 'bridge'
+FROM unpublished u CROSS JOIN found f LEFT JOIN set_aside s ON s.stage = 'bridge'
 UNION ALL
 SELECT 'materializer', c.consumer_group, c.backlog::bigint, CASE WHEN c.backlog > 0 THEN now() - c.oldest END,
        c.rate::double precision, coalesce(s.parked, 0), coalesce(c.error, s.error), c.updated_at
@@ -59,5 +62,5 @@ COMMENT ON COLUMN lifestream.pipeline_status.backlog IS 'bridge: unpublished eve
 COMMENT ON COLUMN lifestream.pipeline_status.oldest_age IS 'bridge: of the oldest unpublished event; materializer: of the last event applied in the partition that is furthest behind, so at least as old as the oldest that waits; router and agents: of the oldest record not done; retries, dead_letters: since the oldest of them failed; null with no backlog';
 COMMENT ON COLUMN lifestream.pipeline_status.rate IS 'records a second over the last seconds of work, 0 when idle; null where it is not measured';
 COMMENT ON COLUMN lifestream.pipeline_status.parked IS 'rows in lifestream.parked';
-COMMENT ON COLUMN lifestream.pipeline_status.last_error IS 'what holds the stage up, such as a host or API that is slowed down or paused, else the error of the event parked last';
+COMMENT ON COLUMN lifestream.pipeline_status.last_error IS 'what holds the stage up or what it has found, by name and with the command that resolves it, such as lost_events; a host or API that is slowed down or paused; else the error of the event parked last';
 COMMENT ON COLUMN lifestream.pipeline_status.updated_at IS 'when the stage last recorded progress';

@@ -4,8 +4,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use crate::checkout::{run_script, servers, unique};
+use crate::eventually::eventually;
 use crate::guard::Guard;
 
 /// How a throw-away PostgreSQL is set up.
@@ -60,6 +62,36 @@ impl Postgres {
         SHARED.get_or_init(Self::start)
     }
 
+    /// Starts a streaming replica of it, with all its databases; [`Postgres::promote`] makes it a primary.
+    pub fn replica(&self) -> Self {
+        let folder = servers().join(unique("postgres"));
+        let guard = Guard::over("postgres", &folder);
+        let this = Self { server: self.server.clone(), folder, _guard: guard };
+        let paths = [&this.server, &this.folder, &self.folder].map(|path| path.to_str().unwrap());
+        run_script("postgres.sh", &["replica", paths[0], paths[1], paths[2]]);
+        this
+    }
+
+    /// For a replica: what its primary commits from now on does not reach it.
+    pub fn cut_off(&self) {
+        psql(self, "postgres", "ALTER SYSTEM SET primary_conninfo = ''; SELECT pg_reload_conf()");
+        let receiving = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'walreceiver'";
+        eventually(Duration::from_secs(60), "nothing is received any more", || {
+            psql(self, "postgres", receiving) == "0"
+        });
+    }
+
+    /// For a replica: whether it has everything that its primary has committed so far.
+    pub fn has_caught_up_with(&self, primary: &Self) -> bool {
+        let ahead = psql(primary, "postgres", "SELECT pg_current_wal_flush_lsn()");
+        psql(self, "postgres", &format!("SELECT pg_last_wal_replay_lsn() >= '{ahead}'")) == "t"
+    }
+
+    /// Makes a replica a primary, on another timeline.
+    pub fn promote(&self) {
+        assert_eq!(psql(self, "postgres", "SELECT pg_promote()"), "t", "it is promoted");
+    }
+
     fn start_script(&self, settings: &[String]) {
         let mut arguments = vec!["start", self.server.to_str().unwrap(), self.folder.to_str().unwrap()];
         arguments.extend(settings.iter().map(String::as_str));
@@ -106,6 +138,11 @@ impl Postgres {
         psql(self, "postgres", &format!("DROP DATABASE IF EXISTS \"{name}\" WITH (FORCE)"));
         // template0 never has sessions, so two tests can make databases at once.
         psql(self, "postgres", &format!("CREATE DATABASE \"{name}\" TEMPLATE template0"));
+        Database { postgres: self, name: name.to_owned() }
+    }
+
+    /// A database that is there: a replica has those of its primary.
+    pub fn existing(&self, name: &str) -> Database<'_> {
         Database { postgres: self, name: name.to_owned() }
     }
 

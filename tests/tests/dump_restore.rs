@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::process::Stdio;
 
-use lifestream_tests::{Database, Kafka, Pipeline, Postgres, Program};
+use lifestream_tests::{Database, Kafka, Pipeline, Postgres};
 
 /// How a dump is written and read back.
 #[derive(Clone, Copy, Debug)]
@@ -160,21 +160,26 @@ fn every_row_comes_back_and_emitting_goes_on() {
         }
     }
 
-    // What was not published before the dump is published after the restore, to a Kafka that has nothing yet.
+    // The new cluster has a Kafka of its own that has nothing yet: everything is published again, and the state goes on.
     let restored = Database { postgres: &elsewhere, name: "restored_new_custom".to_owned() };
-    let resumed = Pipeline {
-        database: restored,
-        kafka: Kafka::shared(),
-        prefix: format!("again-{}", pipeline.prefix),
-        settings: Vec::new(),
-    };
+    let kafka = Kafka::start();
+    let resumed = Pipeline { database: restored, kafka: &kafka, prefix: pipeline.prefix.clone(), settings: Vec::new() };
     resumed.run(&["init"]);
-    let finished = Program::run_with(&["bridge", "--until-idle"], &resumed.environment(), b"");
-    assert!(finished.status.success(), "{}", finished.stderr);
+    resumed.settle();
     let published: BTreeSet<String> = resumed.events().iter().map(|record| record.event_id().to_string()).collect();
-    let missing = database.psql("SELECT id FROM lifestream.events WHERE NOT published_to_kafka");
-    assert_eq!(missing.lines().filter(|id| !published.contains(*id)).collect::<Vec<_>>(), Vec::<&str>::new());
+    let all = database.psql("SELECT id FROM lifestream.events");
+    assert_eq!(all.lines().filter(|id| !published.contains(*id)).collect::<Vec<_>>(), Vec::<&str>::new());
+    assert_eq!((published.len(), resumed.events().len()), (65, 65));
     assert_eq!(resumed.database.psql("SELECT count(*) FROM lifestream.events WHERE NOT published_to_kafka"), "0");
+    let taken = "SELECT count(*), count(DISTINCT event_id) FROM lifestream.event_ingest_dedupe";
+    assert_eq!((resumed.database.psql(taken).as_str(), database.psql(taken).as_str()), ("65|65", "40|40"));
+    assert_eq!(resumed.database.psql("SELECT count(*) FROM lifestream.links"), "65");
+    let tells =
+        "SELECT string_agg(last_error, ' ') FROM lifestream.pipeline_status WHERE stage IN ('bridge', 'materializer')";
+    assert_eq!(resumed.database.psql(tells), "");
+    emit(&resumed.database, "later", 5);
+    resumed.settle();
+    assert_eq!((resumed.events().len(), resumed.database.psql(taken).as_str()), (70, "70|70"));
 }
 
 /// What people decide and what waits: routes of one's own in a schema of one's own, built-in routes changed and dropped,

@@ -123,3 +123,24 @@ fn both_versions_carry_the_extension_with_and_without_preloading() {
         }
     }
 }
+
+#[test]
+fn a_replica_follows_until_it_is_cut_off_and_is_a_primary_once_promoted() {
+    let soon = Duration::from_secs(60);
+    let primary = Postgres::start();
+    let original = primary.database("followed");
+    let emit = "SELECT lifestream.emit_event('note.created', 'note', 'n', '{}')";
+    let count = "SELECT count(*) FROM lifestream.events";
+    original.psql(emit);
+    let replica = primary.replica();
+    let copy = replica.existing("followed");
+    original.psql(emit);
+    eventually(soon, "it follows", || replica.has_caught_up_with(&primary));
+    assert_eq!((copy.psql(count).as_str(), copy.psql("SELECT pg_is_in_recovery()").as_str()), ("2", "t"));
+    replica.cut_off();
+    original.psql(emit);
+    replica.promote();
+    copy.psql(emit);
+    copy.psql(emit);
+    assert_eq!((original.psql(count).as_str(), copy.psql(count).as_str()), ("3", "4"));
+}

@@ -24,6 +24,8 @@ pub struct Progress {
     told: Instant,
     counts: BTreeMap<i32, u64>,
     rows: BTreeMap<i32, Row>,
+    /// Notes that are in the table: somebody may have dealt with them, and they are not said again.
+    noted: BTreeMap<i32, String>,
     reporting: Option<JoinHandle<Result<BTreeMap<i32, Row>, AgentError>>>,
 }
 
@@ -49,6 +51,7 @@ impl Progress {
             told: Instant::now(),
             counts: BTreeMap::new(),
             rows: BTreeMap::new(),
+            noted: BTreeMap::new(),
             reporting: None,
         }
     }
@@ -84,7 +87,11 @@ impl Progress {
 
     fn hear(&mut self, reported: Reported) {
         match reported {
-            Ok(Ok(rows)) => self.rows = rows,
+            Ok(Ok(rows)) => {
+                let notes = rows.iter().filter_map(|(at, row)| Some((*at, row.error.clone()?)));
+                self.noted.extend(notes);
+                self.rows = rows;
+            }
             Ok(Err(error)) => tracing::debug!(%error, "reporting progress"),
             Err(panic) => tracing::debug!(%panic, "reporting progress"),
         }
@@ -99,7 +106,10 @@ impl Progress {
             high: at.done,
             oldest: at.oldest,
             rate,
-            error: member.note(at.partition).map(str::to_owned),
+            error: member
+                .note(at.partition)
+                .filter(|note| self.noted.get(&at.partition).is_none_or(|noted| noted != note))
+                .map(str::to_owned),
         }
     }
 
@@ -134,7 +144,7 @@ const UPSERT: &str = "INSERT INTO lifestream.consumer_progress AS p \
     (consumer_group, stage, topic, partition, committed, high, oldest_at, rate, error, updated_at) \
     SELECT $1, $2, $3, r.*, now() FROM unnest($4::int4[], $5::int8[], $6::int8[], $7::text[]::timestamptz[], $8::float4[], $9::text[]) r \
     ON CONFLICT (consumer_group, topic, partition) DO UPDATE SET stage = excluded.stage, committed = excluded.committed, \
-    high = excluded.high, oldest_at = excluded.oldest_at, rate = excluded.rate, error = excluded.error, updated_at = now()";
+    high = excluded.high, oldest_at = excluded.oldest_at, rate = excluded.rate, error = coalesce(excluded.error, p.error), updated_at = now()";
 
 async fn write(
     database: &Database,

@@ -30,6 +30,9 @@ pub enum MaterializerError {
     /// released or registered something.
     #[error("offsets, parked events or projections have changed: reading them again")]
     Overtaken,
+    /// This database is a copy of another, or its topic another's: nothing may be consumed for it.
+    #[error("{0}")]
+    HeldBack(String),
     /// Partitions that cannot go on without a person's decision.
     #[error("{0}")]
     Stopped(String),
@@ -42,9 +45,12 @@ impl MaterializerError {
             Self::Postgres(e) => e.is_permanent(),
             Self::Kafka(e) => e.is_permanent(),
             Self::Stopped(_) => true,
-            Self::Statement(_) | Self::Projection(_) | Self::Consumer(_) | Self::TopicMissing(_) | Self::Overtaken => {
-                false
-            }
+            Self::Statement(_)
+            | Self::Projection(_)
+            | Self::Consumer(_)
+            | Self::TopicMissing(_)
+            | Self::HeldBack(_)
+            | Self::Overtaken => false,
         }
     }
 }

@@ -109,6 +109,10 @@ impl<'a> Member<'a> {
     /// # Errors
     /// What needs another consumer, or cannot be helped at all.
     pub async fn work(&mut self, shutdown: &CancellationToken) -> Result<(), MaterializerError> {
+        tokio::select! {
+            connected = self.connect() => drop(connected?),
+            () = shutdown.cancelled() => return Ok(()),
+        }
         let (consumer, mut news) = subscribe(self.kafka, &self.options.group, &self.topic, None)?;
         let ended = self.consume(&consumer, &mut news, shutdown).await;
         self.tell_kafka(&consumer);
@@ -205,6 +209,8 @@ impl<'a> Member<'a> {
             }
             // A wrong DSN at the very start is told at once; later, what worked before is waited for.
             Err(error) if error.is_permanent() && !self.worked => return Err(error),
+            // Another database than before: the group must not wait for this member.
+            Err(error @ MaterializerError::HeldBack(_)) => return Err(error),
             Err(error) => self.stumble(&error),
         }
         Ok(())

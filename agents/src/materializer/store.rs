@@ -45,6 +45,8 @@ pub struct Stored {
     pub next: i64,
     /// The topic that it belongs to.
     pub topic_id: Option<String>,
+    /// What holds it up, or what it had to pass over.
+    pub error: Option<String>,
 }
 
 /// How far a transaction moves a partition.
@@ -121,12 +123,15 @@ impl Store {
         let rows = self
             .client()
             .query(
-                "SELECT partition, \"offset\", topic_id FROM lifestream.kafka_offsets WHERE consumer_group = $1 AND topic = $2",
+                "SELECT partition, \"offset\", topic_id, error FROM lifestream.kafka_offsets WHERE consumer_group = $1 AND topic = $2",
                 &[&self.group, &self.topic],
             )
             .await?;
         rows.iter()
-            .map(|row| Ok(Stored { partition: row.try_get(0)?, next: row.try_get(1)?, topic_id: row.try_get(2)? }))
+            .map(|row| {
+                let (partition, next) = (row.try_get(0)?, row.try_get(1)?);
+                Ok(Stored { partition, next, topic_id: row.try_get(2)?, error: row.try_get(3)? })
+            })
             .collect()
     }
 
@@ -149,7 +154,13 @@ impl Store {
     ///
     /// # Errors
     /// As the database has it; [`MaterializerError::Overtaken`] if it is not where it was believed to be.
-    pub async fn note(&self, partition: i32, expected: i64, to: i64, error: &str) -> Result<(), MaterializerError> {
+    pub async fn note(
+        &self,
+        partition: i32,
+        expected: i64,
+        to: i64,
+        error: Option<&str>,
+    ) -> Result<(), MaterializerError> {
         let changed = self
             .client()
             .execute(

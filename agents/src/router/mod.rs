@@ -80,6 +80,8 @@ pub async fn run(
         match router.work(&shutdown).await {
             Ok(()) => break Ok(()),
             Err(error) if error.is_permanent() => break Err(error),
+            // Until somebody decides there is nothing else to do; whoever waits for the end is told.
+            Err(error @ AgentError::HeldBack(_)) if until == Until::Idle => break Err(error),
             Err(error) => outage.down(&error),
         }
         if router.has_worked() {

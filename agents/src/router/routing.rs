@@ -96,6 +96,7 @@ impl Router {
         if let Some(worker) = &mut self.worker {
             worker.look().await?;
         }
+        self.database.claim().await?;
         let joining = Member::join(&self.kafka, "router: Kafka", &self.group, topics::EVENTS_RAW);
         let mut member = tokio::select! {
             joined = joining => joined?,

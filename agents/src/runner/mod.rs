@@ -85,6 +85,8 @@ pub async fn run(
         match ended {
             Ok(()) => return Ok(()),
             Err(error) if error.is_permanent() => return Err(error),
+            // Until somebody decides there is nothing else to do; whoever waits for the end is told.
+            Err(error @ AgentError::HeldBack(_)) if until == Until::Idle => return Err(error),
             Err(error) => outage.down(&error),
         }
         tokio::select! {

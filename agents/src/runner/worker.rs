@@ -73,6 +73,7 @@ impl Worker {
     /// What one of them needs is missing.
     pub async fn prepare(&mut self) -> Result<(), AgentError> {
         let shared = Arc::clone(&self.shared);
+        shared.database.claim().await?;
         for (lane, circuit) in board::load(&shared.database, &shared.kafka.group(&shared.group)).await? {
             self.queue.restore(&lane, circuit, Instant::now());
         }

@@ -2,6 +2,7 @@
 
 mod describe;
 mod error;
+pub mod partition;
 mod ports;
 mod read;
 mod topics;

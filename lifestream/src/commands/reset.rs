@@ -1,6 +1,7 @@
 //! `lifestream reset`: forgets the old Kafka cluster.
 
 use anyhow::{Context, bail};
+use lifestream_bridge::unflag;
 use lifestream_envelope::settings::Settings;
 use lifestream_envelope::topics::TOPICS;
 use lifestream_envelope::work::Work;
@@ -14,8 +15,6 @@ use crate::output;
 
 /// The bridge's advisory lock: while it is held here, no bridge begins to work.
 const BRIDGE_LOCK: i64 = i64::from_be_bytes(*b"lifestre");
-/// Flags put back in one transaction.
-const BATCH: i64 = 20_000;
 
 /// What forgets, in this order: each statement and how its count is told. State tables stay: materializing anew changes nothing there.
 const FORGET: &[(&str, &str)] = &[
@@ -26,6 +25,7 @@ const FORGET: &[(&str, &str)] = &[
     ("DELETE FROM lifestream.parked WHERE behind IS NOT NULL", "events parked behind another"),
     ("DELETE FROM lifestream.parked", "parked events"),
     ("DELETE FROM lifestream.discarded", "discarded events"),
+    ("DELETE FROM lifestream.findings", "findings of the bridge"),
     ("DELETE FROM lifestream.bridge_progress", "rows of the bridge's progress"),
 ];
 
@@ -51,11 +51,7 @@ pub async fn run(settings: &Settings, options: &ResetOptions) -> anyhow::Result<
     for line in told {
         output::line(line)?;
     }
-    let archived = unarchive(client).await?;
-    if archived > 0 {
-        output::line(format!("{archived} archived events: back in lifestream.events"))?;
-    }
-    let flags = archived + unflag(client).await?;
+    let flags = unflag::all(client).await?;
     output::line(format!("{flags} events: to be published anew"))?;
     if let Some(kafka) = kafka {
         let added = added_topics(client).await?;
@@ -127,39 +123,4 @@ async fn confirmed(client: &Client, topics: bool) -> anyhow::Result<bool> {
              Events, state tables and work that waits for its time stay.{and_topics}"
         ),
     )
-}
-
-/// Brings back what was archived, a bounded batch in each transaction: without their flag, for Kafka is to have them too.
-async fn unarchive(client: &Client) -> anyhow::Result<u64> {
-    let mut total = 0;
-    loop {
-        let batch = i32::try_from(BATCH).unwrap_or(i32::MAX);
-        let moved: i64 = client.query_one("SELECT lifestream.unarchive_batch($1)", &[&batch]).await?.try_get(0)?;
-        if moved == 0 {
-            return Ok(total);
-        }
-        total += moved.unsigned_abs();
-    }
-}
-
-/// Takes the flag off every event, a bounded batch in each transaction.
-async fn unflag(client: &Client) -> anyhow::Result<u64> {
-    let mut total = 0;
-    let mut from = i64::MIN;
-    loop {
-        let row = client
-            .query_one(
-                "SELECT max(seq) FROM (SELECT seq FROM lifestream.events WHERE seq > $1 ORDER BY seq LIMIT $2) batch",
-                &[&from, &BATCH],
-            )
-            .await?;
-        let Some(to) = row.try_get::<_, Option<i64>>(0)? else { return Ok(total) };
-        total += client
-            .execute(
-                "UPDATE lifestream.events SET published_to_kafka = false WHERE seq > $1 AND seq <= $2 AND published_to_kafka",
-                &[&from, &to],
-            )
-            .await?;
-        from = to;
-    }
 }

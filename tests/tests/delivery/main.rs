@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod bridge;
+mod found;
 mod kafka;
 mod load;
 mod nothing;

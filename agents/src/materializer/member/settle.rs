@@ -10,16 +10,26 @@ use super::super::projections::Plan;
 use super::super::start::{self, Start};
 use super::super::store::Store;
 use super::Member;
+use crate::claim;
 use crate::consumer::Reports;
 
 impl Member<'_> {
-    pub(super) async fn settle(&mut self, consumer: &StreamConsumer<Reports>) -> Result<(), MaterializerError> {
-        let assigned = self.assigned.clone().unwrap_or_default();
+    /// The connection, to a database for which something may be consumed.
+    pub(super) async fn connect(&mut self) -> Result<&mut Store, MaterializerError> {
         let store = match self.store.take() {
             Some(store) if !store.client().is_closed() => store,
             _ => Store::open(&self.settings.postgres, &self.group, &self.topic).await?,
         };
-        let store = self.store.insert(store);
+        match claim::held_back(store.client()).await? {
+            Some(reason) => Err(MaterializerError::HeldBack(reason)),
+            None => Ok(self.store.insert(store)),
+        }
+    }
+
+    pub(super) async fn settle(&mut self, consumer: &StreamConsumer<Reports>) -> Result<(), MaterializerError> {
+        let assigned = self.assigned.clone().unwrap_or_default();
+        self.connect().await?;
+        let Some(store) = self.store.as_mut() else { return Err(MaterializerError::Overtaken) };
         if store.plan.is_outdated(&store.session.client).await? {
             store.plan = Plan::load(&store.session.client).await?;
         }
@@ -42,23 +52,28 @@ impl Member<'_> {
                             topic = self.topic,
                             partition,
                             offset = at,
-                            "first record that is left: `lifestream reset` applies all events anew, those before it too"
+                            "first record that is left: `lifestream rebuild all` applies all events, those before it too"
                         );
                     }
                     store.begin_partition(partition, at, &topic.id).await?;
                     positions.set(partition, at);
                 }
-                Start::Resume { at } => positions.set(partition, at),
+                Start::Resume { at } => {
+                    if known.is_some_and(|known| start::is_over(known)) {
+                        store.note(partition, at, at, None).await?;
+                    }
+                    positions.set(partition, at);
+                }
                 Start::PassOver { stored, at, note } => {
                     tracing::error!(topic = self.topic, partition, stored, low, "{note}");
-                    store.note(partition, stored, at, &note).await?;
+                    store.note(partition, stored, at, Some(&note)).await?;
                     positions.set(partition, at);
                 }
                 Start::Stop { stored, note } => {
                     if !self.stopped.contains(&note) {
                         tracing::error!(topic = self.topic, partition, stored, low, high, "{note}");
                     }
-                    store.note(partition, stored, stored, &note).await?;
+                    store.note(partition, stored, stored, Some(&note)).await?;
                     stopped.push(note);
                 }
             }

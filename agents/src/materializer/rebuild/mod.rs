@@ -163,7 +163,10 @@ pub async fn run(client: &Client, what: &str, dry_run: bool, tell: Tell<'_>) -> 
                 ));
             }
             Halt::Refused(error) if refusals < REFUSALS => {
-                tracing::debug!(error = super::describe(&error), "refused at last: whose it is, the next round finds out");
+                tracing::debug!(
+                    error = super::describe(&error),
+                    "refused at last: whose it is, the next round finds out"
+                );
                 refusals += 1;
             }
             Halt::Ended(RebuildError::Statement(error)) if passes(&error) && tries < TRIES => {
@@ -230,7 +233,8 @@ impl Rebuild<'_> {
         }
         if Scope::find(client, self.what).await? != *self.scope {
             return Err(Halt::Ended(RebuildError::Unfit(
-                "projections were added, dropped or changed while they were rebuilt: nothing was changed; run it again".to_owned(),
+                "projections were added, dropped or changed while they were rebuilt: nothing was changed; run it again"
+                    .to_owned(),
             )));
         }
         filling.round(self.tables, tell).await?;

@@ -52,6 +52,7 @@ pub async fn check(settings: &Settings, checks: &mut Vec<Check>) -> Vec<String> 
         ("sequence", sequence(client).await),
         ("wake-up", wake_up(client).await),
         ("bridge", bridge(client).await),
+        ("findings", findings(client).await),
         ("open transactions", transactions(client).await),
         ("circuits", work::circuits(client).await),
         ("retries", work::retries(client).await),
@@ -243,10 +244,10 @@ async fn bridge(client: &Client) -> Found {
         (false, false) => Check::wrong(name, format!("not running: {holder} gave no sign for {}", age(-lease)), start),
     }];
     if !same {
-        checks.push(Check::note(
+        checks.push(Check::wrong(
             name,
-            "its progress is that of another database: this one was restored or copied",
-            "the bridge sorts that out at its next start; `lifestream reset` publishes everything anew",
+            "its progress is that of another database: this one was restored or copied, and nothing is published or consumed for it yet",
+            "start the bridge: with a Kafka of its own it publishes everything anew, else it says what to decide",
         ));
     }
     let row = client
@@ -259,6 +260,30 @@ async fn bridge(client: &Client) -> Found {
             format!("{waiting} events wait to be published, the oldest for {}", age(oldest.unwrap_or_default())),
             "lifestream status shows its last error, and its log says more",
         ));
+    }
+    Ok(checks)
+}
+
+/// What is not as it was left, by name: of the bridge, and of consumers that miss records.
+async fn findings(client: &Client) -> Found {
+    let name = "findings";
+    let rows = client
+        .query(
+            "SELECT 'bridge', f.name || ': ' || f.found, f.remedy FROM lifestream.findings f WHERE f.accepted_at IS NULL \
+             UNION ALL SELECT c.consumer_group, c.error, 'as it says; `lifestream status` shows it until then' \
+             FROM (SELECT consumer_group, error FROM lifestream.kafka_offsets \
+                   UNION SELECT consumer_group, error FROM lifestream.consumer_progress) c WHERE c.error IS NOT NULL \
+             ORDER BY 1, 2",
+            &[],
+        )
+        .await?;
+    let mut checks = Vec::new();
+    for row in &rows {
+        let (who, found, remedy): (String, String, String) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+        checks.push(Check::wrong(name, format!("{who}: {found}"), remedy));
+    }
+    if checks.is_empty() {
+        checks.push(Check::ok(name, "databases, topics and records are as they were left"));
     }
     Ok(checks)
 }
