@@ -149,8 +149,8 @@ impl std::str::FromStr for Bound {
         if let Ok(seq) = text.parse() {
             return Ok(Self::Seq(seq));
         }
-        let time = text.parse().map(Self::Received);
-        time.map_err(|error| format!("neither a number nor a time such as 2026-01-31T12:00:00Z: {error}"))
+        let time = text.parse::<jiff::Timestamp>();
+        time.map(Self::Received).map_err(|error| format!("neither a number nor a time such as 2026-01-31T12:00:00Z: {error}"))
     }
 }
 
