@@ -61,7 +61,7 @@ pub fn of(topic: &str, topic_id: &str, partition: i32, stored: Option<&Stored>, 
     if next < low {
         let note = format!(
             "records {next} to {} of partition {partition} of topic {topic} were deleted before they were applied (retention, \
-             or by hand); going on at offset {low}; their events are in lifestream.events: `lifestream reset` applies them",
+             or by hand); going on at offset {low}; their events are in lifestream.events: `lifestream rebuild all` applies them",
             low - 1
         );
         return Start::PassOver { stored: next, at: low, note };
