@@ -22,4 +22,4 @@ COMMENT ON COLUMN lifestream.kafka_offsets.last_received_at IS 'received_at of t
 COMMENT ON COLUMN lifestream.kafka_offsets.rate IS 'records a second, over the last 5 s or more of work';
 COMMENT ON COLUMN lifestream.kafka_offsets.rate_offset IS 'where the measurement of the rate began';
 COMMENT ON COLUMN lifestream.kafka_offsets.rate_since IS 'when the measurement of the rate began';
-COMMENT ON COLUMN lifestream.kafka_offsets.error IS 'what holds this partition up, or what it had to pass over; by name and with what to do; lifestream.accept_finding(name), or lifestream reset, clears it';
+COMMENT ON COLUMN lifestream.kafka_offsets.error IS 'what holds this partition up, or what it had to pass over; by name and with what to do; lifestream rebuild all, or reset, clears it';

@@ -39,7 +39,8 @@ BEGIN
     ON CONFLICT ON CONSTRAINT projections_pkey DO UPDATE SET tables = excluded.tables;
     PERFORM pg_notify('lifestream_projections', '');
     RAISE NOTICE '% sees every "%" that is materialized from now on', called.name, event_type
-        USING HINT = 'lifestream reset applies all events anew, the past ones too.';
+        USING HINT = CASE WHEN coalesce(tables, '{}') = '{}' THEN 'Registered with the tables that it writes, it can be given the past by lifestream rebuild.'
+                          ELSE format('lifestream rebuild %s gives it the past.', called.name) END;
 END $$;
 COMMENT ON FUNCTION lifestream.add_projection(text, regproc, regclass[]) IS
     'Registers f(lifestream.events) returns void for an event type; tables: those that it writes, named unqualified in its body';

@@ -74,8 +74,7 @@ pub fn of(topic: &str, topic_id: &str, partition: i32, stored: Option<&Stored>, 
     if next < low {
         let note = format!(
             "records_deleted: records {next} to {} of partition {partition} of topic {topic} were deleted before they were applied (retention, \
-             or by hand); going on at offset {low}; their events are in lifestream.events: `lifestream rebuild all` applies them, then \
-             SELECT lifestream.accept_finding('records_deleted')",
+             or by hand); going on at offset {low}; their events are in lifestream.events: `lifestream rebuild all` applies them, and clears this",
             low - 1
         );
         return Start::PassOver { stored: next, at: low, note };

@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn a_bound_is_a_number_or_a_time() {
         assert_eq!("17".parse(), Ok(Bound::Seq(17)));
-        let time = "2026-01-31T12:00:00+01:00".parse().unwrap();
+        let time: Bound = "2026-01-31T12:00:00+01:00".parse().unwrap();
         assert_eq!(time, Bound::Received("2026-01-31T11:00:00Z".parse().unwrap()));
         assert!("yesterday".parse::<Bound>().unwrap_err().contains("2026-01-31T12:00:00Z"));
     }

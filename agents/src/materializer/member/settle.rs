@@ -52,7 +52,7 @@ impl Member<'_> {
                             topic = self.topic,
                             partition,
                             offset = at,
-                            "first record that is left: `lifestream rebuild all` applies all events, those before it too"
+                            "first record that is left: `lifestream rebuild all` applies the events before it"
                         );
                     }
                     store.begin_partition(partition, at, &topic.id).await?;

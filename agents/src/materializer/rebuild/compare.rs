@@ -77,17 +77,20 @@ pub async fn compare<'t>(client: &Client, number: usize, table: &'t Table) -> Re
 
 /// Rows that the primary key tells apart.
 fn by_key(table: &Table) -> String {
-    let Table { live, shadow, key, values, .. } = table;
-    let (first, on) = (&key[0], pairs(key));
-    let row = |side| list(values, |column| format!("{side}.{column}"));
-    let others = match values.is_empty() {
-        true => String::new(),
-        false => format!(" OR ROW({}) OPERATOR(pg_catalog.*<>) ROW({})", row("l"), row("s")),
+    let (first, on) = (&table.key[0], list_with(&table.key, " AND ", |column| format!("l.{column} = s.{column}")));
+    // As a value: between two ROW(...) the operator would be asked for column by column.
+    let rows = |relation| {
+        let of_table = |column: &str| format!("t.{column}");
+        let (key, values) = (list(&table.key, of_table), list(&table.values, of_table));
+        format!("(SELECT {key}, ROW({values}) AS lifestream_row FROM {relation} t)")
     };
     format!(
         "SELECT {}, CASE WHEN l.{first} IS NULL THEN 'added' WHEN s.{first} IS NULL THEN 'removed' ELSE 'changed' END AS lifestream_what \
-         FROM {live} l FULL JOIN {shadow} s ON {on} WHERE l.{first} IS NULL OR s.{first} IS NULL{others}",
-        list(key, |column| format!("coalesce(l.{column}, s.{column}) AS {column}"))
+         FROM {} l FULL JOIN {} s ON {on} \
+         WHERE l.{first} IS NULL OR s.{first} IS NULL OR l.lifestream_row OPERATOR(pg_catalog.*<>) s.lifestream_row",
+        list(&table.key, |column| format!("coalesce(l.{column}, s.{column}) AS {column}")),
+        rows(&table.live),
+        rows(&table.shadow)
     )
 }
 
@@ -160,10 +163,6 @@ async fn execute(client: &Client, table: &str, statement: &str, rows: u64) -> Re
              writes to it; nothing was changed"
         ))),
     }
-}
-
-fn pairs(columns: &[String]) -> String {
-    list_with(columns, " AND ", |column| format!("l.{column} = s.{column}"))
 }
 
 fn list(columns: &[String], each: impl Fn(&str) -> String) -> String {

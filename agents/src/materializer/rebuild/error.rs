@@ -1,12 +1,14 @@
 //! Why a rebuild ended without changing anything.
 
+use tokio_postgres::error::SqlState;
+
 use crate::materializer::fault;
 
 /// What can go wrong in a rebuild; the state is as it was then.
 #[derive(Debug, thiserror::Error)]
 pub enum RebuildError {
     /// The database answered with an error, or the connection broke.
-    #[error("PostgreSQL: {}", fault::describe(.0))]
+    #[error("PostgreSQL: {}{}", fault::describe(.0), advice(.0))]
     Statement(#[from] tokio_postgres::Error),
     /// It cannot be done as things are: what is in the way, and what to do.
     #[error("{0}")]
@@ -30,4 +32,14 @@ pub enum RebuildError {
         /// What else may help.
         hint: &'static str,
     },
+}
+
+/// What to look at where PostgreSQL does not say.
+fn advice(error: &tokio_postgres::Error) -> &'static str {
+    match error.code() {
+        Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
+            "; members of lifestream_admin may rebuild, if they may write the tables and call the functions that others added"
+        }
+        _ => "",
+    }
 }

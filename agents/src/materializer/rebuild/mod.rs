@@ -41,7 +41,9 @@ const STARTS: u32 = 5;
 const REFUSALS: u32 = 5;
 /// How often the materializers are asked to wait.
 const TRIES: u32 = 60;
-/// Between two of these, so that they get on.
+/// How often another rebuild is asked whether it is gone.
+const GOING: u32 = 15;
+/// Between two tries.
 const BETWEEN: Duration = Duration::from_millis(200);
 
 /// For the whole session. Plans for events and shadows go down an index, whatever is known of the tables. The server looks whether this
@@ -147,7 +149,11 @@ pub async fn run(client: &Client, what: &str, dry_run: bool, tell: Tell<'_>) -> 
     let (mut starts, mut tries, mut refusals) = (1, 1, 0);
     loop {
         let halt = match rebuild.attempt(&mut filling, tell).await {
-            Ok(report) => return Ok(report),
+            Ok(report) => {
+                // The server still has shadows to remove; another rebuild need not wait for that.
+                client.execute("SELECT pg_catalog.pg_advisory_unlock($1)", &[&LOCK]).await?;
+                return Ok(report);
+            }
             Err(halt) => halt,
         };
         // A transaction that the failed step left open; on a broken connection there is none.
@@ -270,15 +276,18 @@ impl Rebuild<'_> {
     }
 }
 
-/// There is one rebuild at a time, in all of the database.
+/// There is one rebuild at a time, in all of the database. One that was killed has gone after a moment.
 async fn refuse_another(client: &Client) -> Result<(), RebuildError> {
-    let row = client.query_one("SELECT pg_catalog.pg_try_advisory_lock($1)", &[&LOCK]).await?;
-    if row.try_get(0)? {
-        return Ok(());
+    for _ in 0..GOING {
+        let row = client.query_one("SELECT pg_catalog.pg_try_advisory_lock($1)", &[&LOCK]).await?;
+        if row.try_get(0)? {
+            return Ok(());
+        }
+        tokio::time::sleep(BETWEEN).await;
     }
     let holder = client
         .query_opt(
-            "SELECT l.pid, coalesce(a.client_addr::text, 'this machine') \
+            "SELECT l.pid, coalesce(host(a.client_addr), 'this machine') \
              FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a USING (pid) \
              WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND (l.classid::int8 << 32 | l.objid::int8) = $1 \
                AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())",

@@ -137,7 +137,9 @@ async fn registered(client: &Client) -> Result<Vec<Projection>, RebuildError> {
         let schema = row.try_get::<_, Option<String>>(5)?.unwrap_or_default();
         let name = row.try_get::<_, Option<String>>(6)?.unwrap_or_default();
         let trouble = match (row.try_get::<_, Option<String>>(3)?, row.try_get::<_, Option<String>>(9)?) {
-            (Some(trouble), _) => Some(format!("projection {function} {trouble}")),
+            (Some(trouble), _) => Some(format!(
+                "projection {function} {trouble} (members of lifestream_admin may call the built-in ones)"
+            )),
             (None, Some(path)) => Some(format!(
                 "projection {function} sets its own {path}: a rebuild cannot point it at shadow tables; \
                  ALTER FUNCTION {function}(lifestream.events) RESET search_path lets it"

@@ -30,7 +30,7 @@ pub struct Table {
 
 /// In the order given.
 const TABLES: &str = "\
-SELECT t.oid, format('%I.%I', n.nspname, c.relname), 'pg_temp.' || quote_ident(c.relname)
+SELECT t.oid, quote_ident(n.nspname) || '.' || quote_ident(c.relname), 'pg_temp.' || quote_ident(c.relname)
 FROM unnest($1::oid[]) WITH ORDINALITY AS t (oid, place)
 LEFT JOIN (pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace) ON c.oid = t.oid
 ORDER BY t.place";
