@@ -31,22 +31,29 @@ pub struct Publisher {
 
 impl Publisher {
     /// Publishes what is looked up until the reader ends or the epoch fails; the fault itself is in the tracker.
+    ///
+    /// What was decided about parked events is carried out some at a time, between two looks: a long queue holds up nobody.
     pub async fn run(&mut self, mut incoming: mpsc::Receiver<Look>, carry: &mut Carry) -> Result<Ended, BridgeError> {
+        let mut deciding = false;
         loop {
-            let look = tokio::select! {
-                look = incoming.recv() => match look {
-                    Some(look) => look,
-                    None => return Ok(Ended::Done),
-                },
-                () = self.failure() => return Ok(Ended::Done),
+            let look = if deciding { next_now(&mut incoming) } else { self.next(&mut incoming).await };
+            let (look, ended) = match look {
+                Next::Look(look) => (look, false),
+                Next::Nothing => (Look { rows: Vec::new(), more: true, decided: false }, false),
+                Next::End => (Look { rows: Vec::new(), more: false, decided: false }, true),
             };
-            if look.decided
-                && let Err(fault) = self.carry_out(carry.suspect_until.is_some()).await
-            {
-                self.tracker.fail(fault);
+            if self.tracker.has_failed() || (ended && !deciding) {
+                return Ok(Ended::Done);
+            }
+            if deciding || look.decided {
+                match self.carry_out(carry.suspect_until.is_some()).await {
+                    Ok(more) => deciding = more,
+                    Err(fault) => self.tracker.fail(fault),
+                }
             }
             // What was suspected was one of those that were let go, and nothing else waits.
             if look.decided
+                && !deciding
                 && look.rows.is_empty()
                 && !look.more
                 && carry.suspect_until.is_some()
@@ -69,6 +76,13 @@ impl Publisher {
                     return Ok(Ended::Again);
                 }
             }
+        }
+    }
+
+    async fn next(&self, incoming: &mut mpsc::Receiver<Look>) -> Next {
+        tokio::select! {
+            look = incoming.recv() => look.map_or(Next::End, Next::Look),
+            () = self.failure() => Next::End,
         }
     }
 
@@ -111,20 +125,17 @@ impl Publisher {
         Ok(())
     }
 
-    /// Carries out what was decided about parked events, subject by subject. Each stands in `lifestream.parked` until it has its
-    /// flag: after a crash the start procedure finds in the topic which of them went out, and the rest is sent.
-    async fn carry_out(&mut self, one_by_one: bool) -> Result<(), BridgeError> {
-        while let Some((first, discard)) = self.parking.decided(&self.keeper).await? {
-            while !self.let_go(first, discard, one_by_one).await? {}
-            if self.tracker.has_failed() {
-                break;
-            }
-        }
-        Ok(())
+    /// Carries out some of what was decided about parked events, and says whether there may be more. Each stands in
+    /// `lifestream.parked` until it has its flag: after a crash the start procedure finds in the topic which of them went out, and
+    /// the rest is sent.
+    async fn carry_out(&mut self, one_by_one: bool) -> Result<bool, BridgeError> {
+        let Some((first, discard)) = self.parking.decided(&self.keeper).await? else { return Ok(false) };
+        self.let_go(first, discard, one_by_one).await?;
+        Ok(!self.tracker.has_failed())
     }
 
-    /// Sends some of what was parked under `first`, in order; true if that was the last of it, or the epoch is over.
-    async fn let_go(&mut self, first: i64, discard: bool, one_by_one: bool) -> Result<bool, BridgeError> {
+    /// Sends some of what was parked under `first`, in order; settles it if that was the last of it.
+    async fn let_go(&mut self, first: i64, discard: bool, one_by_one: bool) -> Result<(), BridgeError> {
         let waiting = self.parking.waiting(&self.keeper, first, discard).await?;
         let (mut sent, mut refused) = (RoaringTreemap::new(), None);
         for row in &waiting {
@@ -139,13 +150,28 @@ impl Publisher {
         }
         self.sender.settled(&sent).await;
         if self.tracker.has_failed() {
-            return Ok(true);
+            return Ok(());
         }
         if refused.is_some() || waiting.is_empty() {
             let refused = refused.as_ref().map(|(id, reason): &(i64, String)| (*id, reason.as_str()));
             self.parking.settle(&self.keeper, first, refused).await?;
-            return Ok(true);
         }
-        Ok(false)
+        Ok(())
+    }
+}
+
+/// What comes next.
+enum Next {
+    Look(Look),
+    Nothing,
+    /// The reader has ended, or the epoch.
+    End,
+}
+
+fn next_now(incoming: &mut mpsc::Receiver<Look>) -> Next {
+    match incoming.try_recv() {
+        Ok(look) => Next::Look(look),
+        Err(mpsc::error::TryRecvError::Empty) => Next::Nothing,
+        Err(mpsc::error::TryRecvError::Disconnected) => Next::End,
     }
 }

@@ -1,4 +1,4 @@
--- Makes the enricher's tags of a subject those of its newest enrichment; as uses where the tenant has rules about tags.
+-- Makes the enricher's tags of a subject those of the enrichment that counts; as uses where the tenant has rules about tags.
 CREATE FUNCTION lifestream.replace_tags(of_subject text, of_tenant text, given text[], of_seq bigint) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -10,13 +10,13 @@ BEGIN
         DELETE FROM tags WHERE subject_id = of_subject AND origin = 'enricher' AND tag <> ALL (given);
         INSERT INTO tags AS t (subject_id, tag, origin, tenant_id, seq, last_seq)
         SELECT of_subject, g, 'enricher', of_tenant, of_seq, of_seq FROM unnest(given) AS g
-        ON CONFLICT (subject_id, tag, origin) DO UPDATE SET seq = of_seq, last_seq = of_seq WHERE of_seq > t.seq;
+        ON CONFLICT (subject_id, tag, origin) DO UPDATE SET seq = of_seq, last_seq = of_seq WHERE t.seq <> of_seq;
         RETURN;
     END IF;
     DELETE FROM tag_uses WHERE subject_id = of_subject AND origin = 'enricher' AND tag <> ALL (given);
     INSERT INTO tag_uses AS u (subject_id, tag, origin, tenant_id, seq, last_seq)
     SELECT of_subject, g, 'enricher', of_tenant, of_seq, of_seq FROM unnest(given) AS g
-    ON CONFLICT (subject_id, tag, origin) DO UPDATE SET seq = of_seq, last_seq = of_seq WHERE of_seq > u.seq;
+    ON CONFLICT (subject_id, tag, origin) DO UPDATE SET seq = of_seq, last_seq = of_seq WHERE u.seq <> of_seq;
     PERFORM lifestream.settle_tags(of_tenant, ARRAY[of_subject]);
 END $$;
 COMMENT ON FUNCTION lifestream.replace_tags(text, text, text[], bigint) IS 'For projections: replaces the tags of an older enrichment';

@@ -7,6 +7,6 @@ BEGIN
        AND NOT EXISTS (SELECT FROM lifestream.links l
                        WHERE l.subject_id = e.subject_id AND l.status = 'removed'
                          AND (l.removed_seq > e.seq
-                              OR EXISTS (SELECT FROM lifestream.link_metadata m WHERE m.subject_id = e.subject_id AND m.seq >= e.seq)));
+                              OR EXISTS (SELECT FROM lifestream.publish_state p WHERE p.subject_id = e.subject_id AND p.enriched_seq >= e.seq)));
 END $$;
 COMMENT ON FUNCTION lifestream.needs_publish(lifestream.events) IS 'Guard of enrichment.completed -> publish_link';

@@ -3,7 +3,7 @@
 CREATE FUNCTION lifestream.needs_republish(e lifestream.events) RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    RETURN EXISTS (SELECT FROM lifestream.link_metadata m WHERE m.subject_id = e.subject_id AND m.seq < e.seq)
+    RETURN EXISTS (SELECT FROM lifestream.publish_state p WHERE p.subject_id = e.subject_id AND p.enriched_seq < e.seq)
        AND NOT EXISTS (SELECT FROM lifestream.publish_state p WHERE p.subject_id = e.subject_id AND p.published_seq > e.seq)
        AND NOT EXISTS (SELECT FROM lifestream.links l WHERE l.subject_id = e.subject_id AND l.removed_seq > e.seq);
 END $$;

@@ -164,9 +164,8 @@ impl<'r, 'a> Sorted<'r, 'a> {
             let waits = line.is_some_and(meets);
             match (trouble, &record.reading) {
                 (Some((error, attempts)), _) => {
-                    if !waits {
-                        holding.extend(line);
-                    }
+                    // What cannot be read may be anybody's, whoever it waits behind.
+                    holding.extend(line.filter(|line| !waits || line.tenant_id.is_none()));
                     sorted.parked.push((record, error, attempts));
                 }
                 (None, Reading::Event(_)) if waits => {

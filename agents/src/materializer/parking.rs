@@ -23,8 +23,10 @@ impl Held {
     pub async fn load(client: &Client, group: &str) -> Result<Self, MaterializerError> {
         let rows = client
             .query(
-                "SELECT subject_id, tenant_id, id FROM lifestream.parked \
-                 WHERE stage = 'materializer' AND consumer_group = $1 AND subject_id IS NOT NULL AND behind IS NULL ORDER BY id",
+                // What cannot be read holds back everybody, also where it waits behind one tenant's itself.
+                "SELECT subject_id, tenant_id, coalesce(behind, id) FROM lifestream.parked \
+                 WHERE stage = 'materializer' AND consumer_group = $1 AND subject_id IS NOT NULL \
+                     AND (behind IS NULL OR tenant_id IS NULL) ORDER BY id",
                 &[&group],
             )
             .await?;
@@ -109,8 +111,11 @@ pub async fn park(
         )
         .await?;
     let Some(row) = parked else { return Ok(()) };
-    if let (Some(line), None) = (line, behind) {
-        held.hold(line, row.try_get(0)?);
+    match (line, behind) {
+        (Some(line), None) => held.hold(line, row.try_get(0)?),
+        // It may be anybody's: all wait for what it waits for itself.
+        (Some(line @ Line { tenant_id: None, .. }), Some(first)) => held.hold(line, first),
+        _ => {}
     }
     if behind.is_none() {
         tracing::error!(topic, partition, offset, event_id = ?event_id, subject_id, error, "record parked; see lifestream.parked");

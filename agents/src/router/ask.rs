@@ -1,6 +1,7 @@
 //! Asking the guards and maps of a batch, set-based, so that one that raises fails its own question only.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
 
 use lifestream_envelope::backoff;
 use serde_json::value::RawValue;
@@ -16,6 +17,17 @@ use crate::materializer::{Fault, describe, fault_of};
 
 /// How often a lone question is asked, with a growing wait, when its error may pass, before its work is a dead letter.
 const TRIES: u32 = 3;
+
+/// Of a batch, one route may take so many times the limit of a statement (a minute, as a rule) for questions that fail. After that
+/// each of its questions is asked by itself, and answered soon or not at all; when that has taken as long again, the rest of them
+/// are dead letters unasked: other routes wait for this one.
+const BUDGET: u32 = 3;
+/// Where there is no limit.
+const LIMIT: Duration = Duration::from_secs(20);
+/// A question that is asked by itself is answered within the statement's limit divided by this...
+const SOONER: u32 = 80;
+/// ... or within this, which is long for a question about one subject.
+const SOON: Duration = Duration::from_millis(100);
 
 const NO_PAYLOAD: &str = "its payload was left out, and no route leads from its event to such work any more";
 
@@ -76,6 +88,14 @@ impl Questions<'_> {
         order
     }
 
+    /// Questions of one route (or into one work type) share its budget.
+    fn route(&self, place: usize) -> Asked<'_> {
+        match self {
+            Self::Values(list) => Asked::Route(list[place].route),
+            Self::Ids(list) => Asked::Into(list[place].work_type),
+        }
+    }
+
     fn work_type<'p>(&'p self, plan: &'p Plan, place: usize) -> &'p str {
         match self {
             Self::Values(list) => plan.routes.get(list[place].route).map_or("", |route| &route.work_type),
@@ -114,6 +134,47 @@ impl Questions<'_> {
     }
 }
 
+/// Who has a budget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Asked<'a> {
+    Route(usize),
+    Into(&'a str),
+}
+
+/// How long failing questions have taken, and how long any may take.
+struct Budget<'c> {
+    client: &'c Client,
+    /// Of a statement; found out when first needed.
+    limit: Option<Duration>,
+    /// Whether statements are held to the short limit now.
+    short: bool,
+}
+
+impl Budget<'_> {
+    async fn limit(&mut self) -> Result<Duration, tokio_postgres::Error> {
+        const ASK: &str = "SELECT setting::int8 FROM pg_catalog.pg_settings WHERE name = 'statement_timeout'";
+        if let Some(limit) = self.limit {
+            return Ok(limit);
+        }
+        let millis: i64 = self.client.query_one(ASK, &[]).await?.try_get(0)?;
+        let limit = u64::try_from(millis).ok().filter(|millis| *millis > 0).map_or(LIMIT, Duration::from_millis);
+        self.limit = Some(limit);
+        Ok(limit)
+    }
+
+    /// Holds statements to the short limit, or to their own again.
+    async fn set(&mut self, short: bool) -> Result<(), tokio_postgres::Error> {
+        if self.short == short {
+            return Ok(());
+        }
+        let limit = self.limit().await?;
+        let limit = if short { (limit / SOONER).max(SOON).min(limit) } else { limit };
+        self.client.batch_execute(&format!("SET statement_timeout = {}", limit.as_millis())).await?;
+        self.short = short;
+        Ok(())
+    }
+}
+
 /// Asks about records; gives the answers in their order.
 ///
 /// # Errors
@@ -147,6 +208,22 @@ async fn halving(
     questions: &Questions<'_>,
     shutdown: &CancellationToken,
 ) -> Result<Vec<Answer>, AgentError> {
+    let mut budget = Budget { client, limit: None, short: false };
+    let answers = ask_within(client, plan, questions, &mut budget, shutdown).await;
+    // On a connection that is gone there is nothing to put back.
+    let put_back = budget.set(false).await;
+    let answers = answers?;
+    put_back?;
+    Ok(answers)
+}
+
+async fn ask_within(
+    client: &Client,
+    plan: &Plan,
+    questions: &Questions<'_>,
+    budget: &mut Budget<'_>,
+    shutdown: &CancellationToken,
+) -> Result<Vec<Answer>, AgentError> {
     let order = questions.order();
     let mut answers: Vec<Answer> = order.iter().map(|_| Answer::Unknown).collect();
     // Ranges still to ask, the next one last.
@@ -154,7 +231,28 @@ async fn halving(
     let (mut tries, mut waits) = (0, backoff::forever());
     // What did not pass is waited for once, not for each event of the batch.
     let mut lasting: HashSet<(&str, String)> = HashSet::new();
+    let mut spent: HashMap<Asked<'_>, Duration> = HashMap::new();
     while let Some((from, to)) = ranges.pop() {
+        let route = questions.route(order[from]);
+        let taken = spent.get(&route).copied().unwrap_or_default();
+        let allowed = if taken.is_zero() { Duration::MAX } else { budget.limit().await?.saturating_mul(BUDGET) };
+        if taken >= allowed.saturating_mul(2) {
+            let error = format!("not asked: others of this batch that its route was asked about took {taken:.0?} and failed");
+            answers[order[from]] = Answer::Broken(error);
+            // The range may hold questions of other routes.
+            if to - from > 1 {
+                ranges.push((from + 1, to));
+            }
+            continue;
+        }
+        let alone = taken >= allowed;
+        if alone && to - from > 1 {
+            ranges.push((from + 1, to));
+            ranges.push((from, from + 1));
+            continue;
+        }
+        budget.set(alone).await?;
+        let begun = Instant::now();
         let error = match questions.ask(client, plan, &order[from..to]).await {
             Ok(rows) => {
                 for row in &rows {
@@ -168,6 +266,16 @@ async fn halving(
         if !is_of_question(client, &error) || shutdown.is_cancelled() {
             return Err(error.into());
         }
+        let changes = |at: &usize| questions.route(order[*at]) != questions.route(order[at - 1]);
+        let mut bounds: Vec<usize> = (from + 1..to).filter(changes).collect();
+        if !bounds.is_empty() {
+            // Whose doing it is shows when each route is asked by itself.
+            bounds.insert(0, from);
+            bounds.push(to);
+            ranges.extend(bounds.windows(2).rev().map(|bounds| (bounds[0], bounds[1])));
+            continue;
+        }
+        *spent.entry(route).or_default() += begun.elapsed();
         if to - from > 1 {
             let middle = from + (to - from) / 2;
             ranges.push((middle, to));
@@ -176,7 +284,7 @@ async fn halving(
         }
         let code = error.code().map(|code| code.code().to_owned()).unwrap_or_default();
         let trouble = (questions.work_type(plan, order[from]), code);
-        let may_pass = fault_of(error.code()) != Fault::Event && !lasting.contains(&trouble);
+        let may_pass = !alone && fault_of(error.code()) != Fault::Event && !lasting.contains(&trouble);
         if may_pass && tries + 1 < TRIES {
             if tries == 0 {
                 waits = backoff::forever();

@@ -175,9 +175,6 @@ impl Dispatcher {
         }
         let wanted: Vec<_> = works.iter().map(|(key, work)| (key.group.as_str(), work)).collect();
         let settled = answered::by_their_group(client, &wanted).await?;
-        let of_groups = wanted.iter().filter(|(group, _)| !group.is_empty());
-        let triggers: Vec<_> = of_groups.map(|(_, work)| work.triggered_by_event_id).collect();
-        let with_facts = answered::with_facts(client, &triggers).await?;
         let mut place = 0..;
         works.retain(|(key, _)| {
             let is_settled = place.next().is_some_and(|place| settled.contains(&place));
@@ -186,13 +183,14 @@ impl Dispatcher {
             }
             !is_settled
         });
-        let question = |(key, work): &(&Key, Work)| {
-            let event_id = work.triggered_by_event_id;
+        let wanted: Vec<_> = works.iter().map(|(key, work)| (key.group.as_str(), work)).collect();
+        let with_facts = answered::with_facts(client, &wanted).await?;
+        let question = |(place, (key, work)): (usize, &(&Key, Work))| {
             // A no may only say that another group has done the work.
-            let guarded = key.group.is_empty() || !with_facts.contains(&event_id);
-            (work.work_type.clone(), event_id, work.is_omitted(), guarded)
+            let guarded = key.group.is_empty() || !with_facts.contains(&place);
+            (work.work_type.clone(), work.triggered_by_event_id, work.is_omitted(), guarded)
         };
-        let asked: Vec<_> = works.iter().map(question).collect();
+        let asked: Vec<_> = works.iter().enumerate().map(question).collect();
         let questions: Vec<_> = asked
             .iter()
             .map(|(work_type, event_id, payload, guarded)| {

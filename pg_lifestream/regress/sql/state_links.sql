@@ -89,3 +89,20 @@ SELECT * FROM ends(ARRAY[
     example('enrichment.completed', 6, 'link:z', '{"tags": ["b"]}')]);
 SELECT state();
 SELECT forget();
+-- an enrichment counts by its text: one of an older text that comes late changes nothing, in whatever order they are applied
+BEGIN;
+SELECT count(lifestream.emit_event('content.fetched', 'link', 'link:texts', jsonb_build_object('text_content', n), id => format('00000000-0000-4000-8000-00000000080%s', n)::uuid)) FROM generate_series(1, 2) n;
+CREATE FUNCTION of_text(n int, seq bigint, payload jsonb) RETURNS lifestream.events LANGUAGE sql AS $$
+    SELECT jsonb_populate_record(example('enrichment.completed', 9000000 + seq, 'link:texts', payload), jsonb_build_object('causation_id', format('00000000-0000-4000-8000-00000000080%s', n)))
+$$;
+SELECT * FROM ends(ARRAY[
+    of_text(1, 1, '{"tags": ["one", "both"], "summary": "of the first text"}'),
+    of_text(2, 2, '{"tags": ["two", "both"], "summary": "of the second text"}'),
+    of_text(1, 3, '{"tags": ["late", "both"], "summary": "of the first text, late"}'),
+    example('annotation.added', 9000004, 'link:texts', '{"text": "t"}')]);
+SELECT m.summary, m.seq, m.text_seq = (SELECT max(seq) FROM lifestream.events WHERE subject_id = 'link:texts'), p.enriched_seq FROM lifestream.link_metadata m JOIN lifestream.publish_state p USING (subject_id);
+SELECT tag, seq, last_seq FROM lifestream.tags ORDER BY tag;
+-- without a cause it is about the text that there was
+SELECT apply('enrichment.completed', 9000005, 'link:texts', '{"summary": "by hand"}');
+SELECT summary FROM lifestream.link_metadata;
+ROLLBACK;

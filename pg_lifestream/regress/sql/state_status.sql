@@ -20,6 +20,14 @@ INSERT INTO lifestream.parked (stage, event_id, seq, subject_id, error) VALUES (
 SELECT stage, parked, last_error FROM lifestream.pipeline_status;
 UPDATE lifestream.kafka_offsets SET error = 'made again' WHERE partition = 1;
 SELECT stage, parked, last_error FROM lifestream.pipeline_status;
+-- what was found stands there by name until it is accepted, or found to be no more
+INSERT INTO lifestream.findings (name, about, found, remedy) VALUES
+    ('foreign_events', 'd T', 'somebody else', 'a prefix'), ('lost_events', 'd T', 'two events', 'emit them');
+UPDATE lifestream.kafka_offsets SET error = 'records_deleted: 1 to 9' WHERE partition = 1;
+SELECT stage, last_error FROM lifestream.pipeline_status WHERE stage IN ('bridge', 'materializer');
+SELECT lifestream.accept_finding('lost_events'), lifestream.accept_finding('records_deleted');
+SELECT stage, last_error FROM lifestream.pipeline_status WHERE stage IN ('bridge', 'materializer');
+SELECT attempt($$SELECT lifestream.accept_finding('nothing_such')$$);
 -- an event parks once for each stage and group; what waits keeps the first one from going alone
 SELECT attempt($$INSERT INTO lifestream.parked (stage, consumer_group, event_id, seq, error) VALUES ('materializer', 'materializer-v1', '00000000-0000-4000-8000-000000000001', 1, 'e')$$);
 SELECT split_part(attempt($$INSERT INTO lifestream.parked (stage, error) VALUES ('nobody', 'e')$$), E'\n', 1);

@@ -145,3 +145,23 @@ fn killed_again_and_again_while_a_long_queue_is_let_go_it_sends_nothing_twice() 
     assert_eq!(arrived(&pipeline), all.join(" "));
     assert_eq!((unpublished_numbers(&pipeline).as_str(), parked(&pipeline).as_str()), ("1", ""));
 }
+
+#[test]
+fn a_long_queue_that_is_let_go_does_not_hold_up_other_subjects() {
+    use lifestream_envelope::kafka::partition::of_key;
+    let pipeline = pipeline("parked_fair");
+    emit(&pipeline, 1, 1_000, "1");
+    pipeline.run(&["bridge", "--until-idle"]);
+    // One of another subject in the same partition, where Kafka tells which came first.
+    let home = of_key(b"subject", 3);
+    let other = (0..).map(|n| format!("other-{n}")).find(|key| of_key(key.as_bytes(), 3) == home).unwrap();
+    let discard = RETRY.replace("retry", "discard");
+    pipeline.database.psql(&format!(
+        "BEGIN; {discard}; SELECT lifestream.emit_event('test.done', 'test', '{other}', '{{}}'); COMMIT"
+    ));
+    pipeline.run(&["bridge", "--until-idle"]);
+    let events = pipeline.events();
+    assert_eq!((events.len(), unpublished_numbers(&pipeline).as_str(), parked(&pipeline).as_str()), (1_000, "1", ""));
+    let place = events.iter().position(|record| record.key() == other).unwrap();
+    assert!(place < 300, "{place} of the queue went before it");
+}

@@ -193,3 +193,26 @@ async fn a_projection_that_never_ends_parks_its_event_and_the_others_go_on() {
     assert_eq!(bench.count("lifestream.event_ingest_dedupe"), 4);
     assert_eq!(bench.count("lifestream.links"), 2);
 }
+
+/// Whose it is cannot be read: it may come between two events of the tenant that is not held back yet.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_cannot_be_read_holds_back_every_tenant_of_its_subject_also_behind_another() {
+    let bench = Bench::new("mat_anybodys").await;
+    let of = |seq: i64, tenant: &str, payload: &str| {
+        let mut made = event(seq, "annotation.added", "note:shared", payload);
+        let value = String::from_utf8(made.value.unwrap()).unwrap();
+        made.value = Some(value.replace(r#""tenant_id":"""#, &format!(r#""tenant_id":"{tenant}""#)).into_bytes());
+        made
+    };
+    let broken = |seq: i64| Made { value: Some(b"{".to_vec()), ..of(seq, "", "{}") };
+    let poison = r#"{"text":"a\u0000b"}"#;
+    let behind = "SELECT string_agg(concat_ws('/', p.seq, p.tenant_id, h.seq), ' ' ORDER BY p.id) FROM lifestream.parked p LEFT JOIN lifestream.parked h ON h.id = p.behind";
+    bench.produce(&[of(1, "other", poison), of(2, "owner", r#"{"text":"before"}"#), broken(3), of(4, "owner", r#"{"text":"after"}"#)]);
+    bench.settle().await;
+    assert_eq!(bench.psql(behind), "1/other 1 4/owner/1");
+    // Also for a member that comes later, and across batches.
+    bench.produce(&[of(5, "owner", r#"{"text":"later"}"#)]);
+    bench.settle_as(Options { batch_records: 1, ..Options::default() }).await;
+    assert_eq!(bench.psql(behind), "1/other 1 4/owner/1 5/owner/1");
+    assert_eq!(bench.count("lifestream.annotations"), 1);
+}

@@ -62,7 +62,8 @@ async fn records_deleted_before_they_were_applied_are_passed_over_with_a_note() 
     assert_eq!(bench.count("lifestream.event_ingest_dedupe"), 1 + 9);
     let note = bench.psql("SELECT error FROM lifestream.kafka_offsets WHERE error IS NOT NULL");
     assert!(
-        note.contains(&format!("records 1 to 19 of partition {partition}")) && note.contains("lifestream rebuild all"),
+        note.contains(&format!("records_deleted: records 1 to 19 of partition {partition}"))
+            && note.contains("lifestream rebuild all"),
         "{note}"
     );
 }

@@ -81,3 +81,39 @@ async fn a_router_that_looks_for_the_guilty_one_stops_when_it_is_told_to() {
     tokio::time::timeout(Duration::from_secs(10), router.stop()).await.expect("it stops");
     assert_eq!(bench.psql("SELECT count(*) FROM lifestream.events WHERE event_type = 'work.dead_lettered'"), "0");
 }
+
+/// As one that waits for a lock, or reads a table without an index. The limit of a statement is the role's own, so that the test
+/// is short; a route may take six times that.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guard_that_hangs_holds_up_its_own_route_for_a_while_and_no_other() {
+    let bench = Bench::new("router_hangs").await;
+    bench.psql(
+        "ALTER DATABASE router_hangs SET statement_timeout = '1s';
+         CREATE FUNCTION public.hangs(e lifestream.events) RETURNS boolean LANGUAGE plpgsql AS
+            $$ BEGIN PERFORM pg_sleep(60); RETURN true; END $$;
+         CREATE FUNCTION public.may_hang(e lifestream.events) RETURNS boolean LANGUAGE plpgsql AS
+            $$ BEGIN IF e.payload ? 'hangs' THEN PERFORM pg_sleep(60); END IF; RETURN true; END $$;
+         SELECT lifestream.add_route('doc.added', 'check_doc', 'public.hangs');
+         SELECT lifestream.add_route('page.added', 'read_page', 'public.may_hang');
+         SELECT lifestream.add_route('note.created', 'read_note');
+         SELECT count(lifestream.emit_event('doc.added', 'doc', 'doc:' || n, '{}')),
+                count(lifestream.emit_event('page.added', 'page', 'page:' || n, CASE WHEN n % 100 = 50 THEN '{\"hangs\": 1}'::jsonb ELSE '{}' END)),
+                count(lifestream.emit_event('note.created', 'note', 'note:' || n, '{}')) FROM generate_series(1, 400) n",
+    );
+    bench.publish().await;
+    let begun = std::time::Instant::now();
+    tokio::time::timeout(SOON, bench.route()).await.expect("the router goes on");
+    // Asked one after the other they would take 400 s and more.
+    assert!(begun.elapsed() < Duration::from_secs(45), "{:?}", begun.elapsed());
+    // Those of the same route that answer are done; what was given up unasked waits for a person.
+    assert_eq!((bench.work("read_note").len(), bench.work("read_page").len(), bench.work("check_doc").len()), (400, 396, 0));
+    let letters = |like: &str| {
+        bench.psql(&format!(
+            "SELECT count(*) FROM lifestream.events WHERE event_type = 'work.dead_lettered' AND payload ->> 'error' LIKE '{like}'"
+        ))
+    };
+    assert_eq!(letters("%").as_str(), "404");
+    assert!(letters("not asked: %").parse::<u32>().unwrap() > 300, "{}", letters("not asked: %"));
+    let timeouts = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'lifestream router'";
+    assert_eq!(bench.psql(timeouts), "0");
+}

@@ -202,6 +202,37 @@ async fn a_groups_own_retry_is_sent_although_another_group_has_done_the_work() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_fact_that_answers_no_work_of_this_type_switches_no_guard_off() {
+    let mut bench = Bench::new("router_forged_answer").await;
+    bench.settings.agents.retry.base = std::time::Duration::from_secs(3600);
+    // Made up, of other work, and of another event: whoever may emit may name any cause.
+    let answers: [fn(Uuid) -> Uuid; 3] = [
+        |_| Uuid::now_v7(),
+        |trigger| ids::result_id("fetcher-agent-v2", ids::work_id(trigger, "index_link", 1)),
+        |_| ids::result_id("fetcher-agent-v2", ids::work_id(Uuid::nil(), "fetch_link", 1)),
+    ];
+    for (number, answer) in answers.into_iter().enumerate() {
+        let subject = format!("link:{number}");
+        let trigger = bench.emit("link.added", &subject, &link(number));
+        bench.psql(&format!(
+            "SELECT lifestream.emit_event('note.created', 'note', '{subject}', '{{}}', id => '{}', causation_id => '{trigger}')",
+            answer(trigger)
+        ));
+        bench.fail(&work_message(trigger, "fetch_link", &subject, 1), &json!({ "agent": "fetcher-agent-v3" }));
+        bench.emit("link.removed", &subject, &json!({}));
+    }
+    bench.publish().await;
+    bench.materialize().await;
+    bench.route().await;
+    assert_eq!(bench.count("lifestream.pending_retries"), 3);
+    bench.psql("UPDATE lifestream.pending_retries SET not_before = now()");
+    bench.route().await;
+    let retries: Vec<Value> = bench.work("fetch_link").into_iter().filter(|work| work["attempt"] != 1).collect();
+    assert!(retries.is_empty(), "nobody fetches a link that was removed: {retries:?}");
+    assert_eq!(bench.count("lifestream.pending_retries"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn large_work_that_is_due_goes_out_a_few_at_a_time() {
     let bench = Bench::new("router_large_due").await;
     let mut work = work_message(Uuid::now_v7(), "fetch_link", "link:large", 1);

@@ -12,7 +12,7 @@ const BATCH: i64 = 50_000;
 const NEWEST: i64 = 10_000;
 
 /// What the materializers have noted of records that they had to pass over.
-const NOTES: &str = "SELECT DISTINCT error FROM lifestream.kafka_offsets WHERE error LIKE 'records %'";
+const NOTES: &str = "SELECT DISTINCT error FROM lifestream.kafka_offsets WHERE starts_with(error, 'records_deleted:')";
 
 /// Published, not taken in by any group, and not set aside. Whoever takes one in at this moment has done the same.
 const RECOVER: &str = concat!(
