@@ -24,8 +24,10 @@ fn anatomy(database: &Database<'_>) -> String {
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    // Oids and transaction ids are other ones each time, and so is what keeps psql from being misused by a dump.
-    let differs = ["binary_upgrade", "-- For binary upgrade", "SET relfrozenxid", "WHERE oid = ", "\\"];
+    // Oids and transaction ids are other ones each time, and so is what keeps psql from being misused by a dump. A column that was
+    // added has its default for the rows of before beside it.
+    let differs =
+        ["binary_upgrade", "-- set missing value.", "-- For binary upgrade", "SET relfrozenxid", "WHERE oid = ", "\\"];
     let schema: Vec<String> = String::from_utf8(output.stdout)
         .unwrap()
         .lines()
@@ -41,9 +43,17 @@ fn anatomy(database: &Database<'_>) -> String {
     format!("{}\n{rows}", schema.join("\n"))
 }
 
-/// The objects of a dump, in an order that does not depend on when they were made; lines keep theirs, and so do columns.
-fn objects(dump: &str) -> Vec<&str> {
-    let mut objects: Vec<&str> = dump.split("\n-- Name: ").map(str::trim).collect();
+/// The objects of a dump, in an order that does not depend on when they were made, nor grants on when they were given; other lines
+/// keep theirs, and so do columns.
+fn objects(dump: &str) -> Vec<String> {
+    let object = |text: &str| {
+        let mut lines: Vec<&str> = text.lines().filter(|line| !line.is_empty()).collect();
+        if lines.first().is_some_and(|name| name.contains("Type: ACL")) {
+            lines.sort_unstable();
+        }
+        lines.join("\n")
+    };
+    let mut objects: Vec<String> = dump.split("\n-- Name: ").map(object).collect();
     objects.sort_unstable();
     objects
 }

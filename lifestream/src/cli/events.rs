@@ -150,7 +150,8 @@ impl std::str::FromStr for Bound {
             return Ok(Self::Seq(seq));
         }
         let time = text.parse::<jiff::Timestamp>();
-        time.map(Self::Received).map_err(|error| format!("neither a number nor a time such as 2026-01-31T12:00:00Z: {error}"))
+        time.map(Self::Received)
+            .map_err(|error| format!("neither a number nor a time such as 2026-01-31T12:00:00Z: {error}"))
     }
 }
 

@@ -44,7 +44,9 @@ async fn it_waits_for_a_batch_that_a_materializer_has_under_way() {
     batch.batch_execute("INSERT INTO notes VALUES ('b', 'two', 2)").await.unwrap();
     let rebuild = house.start("keep_note");
     eventually(SOON, "the rebuild asks for the offsets", || {
-        house.psql("SELECT count(*) FROM pg_locks WHERE relation = 'lifestream.kafka_offsets'::regclass AND NOT granted") == "1"
+        house
+            .psql("SELECT count(*) FROM pg_locks WHERE relation = 'lifestream.kafka_offsets'::regclass AND NOT granted")
+            == "1"
     });
     batch.commit().await.unwrap();
     let log = rebuild.shared_log();
@@ -63,7 +65,11 @@ async fn a_second_one_is_refused_by_name_and_a_dry_run_too() {
     for arguments in [&["all"][..], &["all", "--dry-run"]] {
         let second = house.try_rebuild(arguments);
         assert_eq!(second.status.code(), Some(1));
-        assert!(second.stderr.contains("`lifestream rebuild` is running already (from 127.0.0.1, server process "), "{}", second.stderr);
+        assert!(
+            second.stderr.contains("`lifestream rebuild` is running already (from 127.0.0.1, server process "),
+            "{}",
+            second.stderr
+        );
     }
     gate.open().await;
     assert!(first.wait(SOON).success());

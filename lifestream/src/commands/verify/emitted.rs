@@ -75,7 +75,8 @@ fn half(id: Uuid) -> u64 {
     id.as_u64_pair().1
 }
 
-/// Of these, the numbers of those whose record lay below the first one that the topic still has.
+/// Of these, the numbers of those whose record lay below the first one that the topic still has, or was gone before anybody took
+/// it in (a rebuild then notes an offset of -1).
 pub async fn expired(
     snapshot: &Transaction<'_>,
     topic: &str,
@@ -88,7 +89,7 @@ pub async fn expired(
     let rows = snapshot
         .query(
             "SELECT DISTINCT e.seq FROM lifestream.all_events e JOIN lifestream.event_ingest_dedupe d ON d.event_id = e.id \
-             WHERE e.seq = ANY ($1) AND d.topic = $2 AND d.\"offset\" < ($3::bigint[])[d.partition + 1] \
+             WHERE e.seq = ANY ($1) AND d.topic = $2 AND d.\"offset\" < coalesce(($3::bigint[])[d.partition + 1], 0) \
                AND d.consumer_group = ANY (ARRAY(SELECT DISTINCT o.consumer_group FROM lifestream.kafka_offsets o))",
             &[&seqs, &topic, &lows],
         )
