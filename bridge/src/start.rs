@@ -11,7 +11,7 @@ use std::sync::Arc;
 use futures_util::TryStreamExt;
 use lifestream_envelope::kafka::{Kafka, TopicInfo};
 use lifestream_envelope::settings::Settings;
-use lifestream_envelope::{channels, postgres, topics};
+use lifestream_envelope::{channels, failpoint, postgres, topics};
 use roaring::RoaringTreemap;
 use tokio_postgres::Client;
 use uuid::Uuid;
@@ -62,6 +62,7 @@ pub async fn procedure(settings: &Settings, kafka: &Kafka, pace: Pace) -> Result
     let keeper = postgres::connect(&settings.postgres, "bridge").await?;
     let identity = fitness::check(&keeper.client).await?;
     let Saved { epoch, previous } = lease::take(&keeper, &holder()).await?;
+    failpoint!("bridge.leased");
     let listener = postgres::connect(&settings.postgres, "bridge").await?;
     // Before the first look: whatever commits after this is announced, whatever committed before is seen.
     listener.client.batch_execute(&format!("LISTEN {}; LISTEN {}", channels::EMITTED, channels::PARKED)).await?;
@@ -115,6 +116,7 @@ async fn begin(
     Begin { epoch, identity, topic, topic_id: &info.id, offsets: &offsets, found: &found }
         .write(client, &origin)
         .await?;
+    failpoint!("bridge.begun");
     let (parking, set_aside) = Parking::load(client, epoch).await?;
     let known = flagged_above(client, origin.watermark).await? | set_aside;
     Ok((origin, Begun { partitions: info.partitions, tracker, sender, parking, known }))
@@ -228,11 +230,13 @@ async fn reconcile(
         let to = sender.mark(partition, epoch).await?;
         stretches.push(Stretch { partition, from: *from, to });
     }
+    failpoint!("bridge.marked");
     let after = stretches.iter().map(|s| s.to + 1).collect();
     let (kafka, topic) = (kafka.clone(), topic.to_owned());
     let found = tokio::task::spawn_blocking(move || event_ids(&kafka, &topic, &stretches))
         .await
         .map_err(|panic| BridgeError::Unfit(format!("reading the topic back: {panic}")))??;
+    failpoint!("bridge.read_back");
     Ok((after, found))
 }
 

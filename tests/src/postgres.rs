@@ -17,11 +17,13 @@ pub struct PostgresOptions {
     pub preloaded: bool,
     /// Further settings of the server, as `name=value`.
     pub settings: Vec<String>,
+    /// Where its files lie, instead of the usual place.
+    pub folder: Option<PathBuf>,
 }
 
 impl Default for PostgresOptions {
     fn default() -> Self {
-        Self { version: 15, preloaded: true, settings: Vec::new() }
+        Self { version: 15, preloaded: true, settings: Vec::new(), folder: None }
     }
 }
 
@@ -29,6 +31,7 @@ impl Default for PostgresOptions {
 pub struct Postgres {
     server: PathBuf,
     folder: PathBuf,
+    settings: Vec<String>,
     _guard: Guard,
 }
 
@@ -41,7 +44,7 @@ impl Postgres {
     /// Starts one set up as asked for. Files are not synced to disk (`fsync=off`) unless the settings say otherwise.
     pub fn start_with(options: &PostgresOptions) -> Self {
         let server = server(options.version);
-        let folder = servers().join(unique("postgres"));
+        let folder = options.folder.clone().unwrap_or_else(servers).join(unique("postgres"));
         let guard = Guard::over("postgres", &folder);
         let mut settings =
             vec!["fsync=off".to_owned(), "max_connections=300".to_owned(), "max_prepared_transactions=20".to_owned()];
@@ -49,9 +52,39 @@ impl Postgres {
             settings.push("shared_preload_libraries=pg_lifestream".to_owned());
         }
         settings.extend(options.settings.iter().cloned());
-        let this = Self { server, folder, _guard: guard };
-        this.start_script(&settings);
+        let this = Self { server, folder, settings, _guard: guard };
+        this.start_script(&this.settings);
         this
+    }
+
+    /// Starts a standby that follows this server (a streaming replica, of all its databases).
+    pub fn replica(&self) -> Self {
+        let folder = servers().join(unique("postgres"));
+        let guard = Guard::over("postgres", &folder);
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let data = folder.join("data");
+        let copied = self
+            .program("pg_basebackup")
+            .args(["--write-recovery-conf", "--checkpoint=fast", "--wal-method=stream", "--no-sync", "--pgdata"])
+            .arg(&data)
+            .output()
+            .expect("pg_basebackup runs");
+        assert!(copied.status.success(), "pg_basebackup: {}", String::from_utf8_lossy(&copied.stderr));
+        std::fs::copy(self.folder.join("password"), folder.join("password")).expect("a file");
+        // As root, the servers' account is to own what the copy made.
+        let owner =
+            Command::new("stat").args(["-c", "%u:%g"]).arg(self.folder.join("data")).output().expect("stat runs");
+        let owner = String::from_utf8_lossy(&owner.stdout).trim().to_owned();
+        let owned = Command::new("chown").args(["-R", &owner]).arg(&folder).status().expect("chown runs");
+        assert!(owned.success(), "chown: {owned}");
+        let this = Self { server: self.server.clone(), folder, settings: self.settings.clone(), _guard: guard };
+        this.start_script(&this.settings);
+        this
+    }
+
+    /// Makes a standby a server of its own.
+    pub fn promote(&self) {
+        assert_eq!(psql(self, "postgres", "SELECT pg_promote(true, 60)"), "t", "it is promoted");
     }
 
     /// The one of this test program, started when first asked for.
