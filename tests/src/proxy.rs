@@ -21,6 +21,7 @@ struct Lines {
 struct State {
     /// What was open before this count is dead for good; what comes later is relayed.
     dead_before: usize,
+    dead: Vec<usize>,
     /// Nothing is relayed at all.
     stalled: bool,
     open: Vec<(usize, TcpStream, TcpStream)>,
@@ -53,6 +54,12 @@ impl Proxy {
         let mut state = self.lines.state();
         state.dead_before = state.count;
         drop(state);
+        self.lines.changed.notify_all();
+    }
+
+    /// The same for one of them, by the order in which they were made.
+    pub fn go_dead_alone(&self, line: usize) {
+        self.lines.state().dead.push(line);
         self.lines.changed.notify_all();
     }
 
@@ -92,7 +99,7 @@ impl Lines {
     fn passes(&self, line: usize) -> bool {
         let mut state = self.state();
         while state.open.iter().any(|(number, ..)| *number == line) {
-            if line >= state.dead_before && !state.stalled {
+            if line >= state.dead_before && !state.dead.contains(&line) && !state.stalled {
                 return true;
             }
             state = self.changed.wait(state).expect("nobody panics with it");

@@ -135,6 +135,15 @@ impl<'a> Stage<'a> {
         verdict
     }
 
+    /// Waits until all is on the topic, once and in order; for stages without a materializer.
+    pub async fn assert_published_once(&self, load: Load) {
+        let oracle = load.stop().await;
+        eventually(SOON, "all is published", || self.count("lifestream.events WHERE NOT published_to_kafka") == 0);
+        let records = tokio::task::block_in_place(|| self.pipeline.events());
+        assert_eq!(oracle.judge(&records, None), Verdict::default(), "{} events were committed", oracle.committed());
+        assert!(oracle.committed() > 0);
+    }
+
     /// Settles, and holds everything against what the writers know: nothing lost, nothing doubled, nothing sent twice, all in order.
     pub async fn assert_nothing_wrong(&self, load: Load) {
         let oracle = load.stop().await;
@@ -146,6 +155,13 @@ impl<'a> Stage<'a> {
         );
         assert_eq!(doubled, "", "fetched twice");
     }
+}
+
+/// A part's peak of memory so far, in bytes.
+pub fn peak_memory(program: &Program) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", program.pid())).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
 }
 
 /// A broker on which a group does without a dead member soon.
