@@ -10,6 +10,7 @@ mod error;
 mod fitness;
 pub mod gaps;
 mod lease;
+mod liveness;
 mod parking;
 mod publisher;
 pub mod reader;

@@ -89,7 +89,6 @@ fn classify(seq: u64, error: &KafkaError) -> BridgeError {
             | Code::InvalidMessage
             | Code::InvalidMessageSize
             | Code::InvalidRecord
-            | Code::InvalidTimestamp
             | Code::PolicyViolation
             | Code::UnsupportedForMessageFormat,
         ) => BridgeError::Refused { seq, reason: error.to_string() },

@@ -19,6 +19,7 @@ use uuid::Uuid;
 use crate::error::BridgeError;
 use crate::fitness;
 use crate::lease::{self, LEASE, Previous, Saved};
+use crate::liveness;
 use crate::parking::Parking;
 use crate::reader::Reader;
 use crate::saver::Saver;
@@ -32,6 +33,8 @@ pub struct Epoch {
     pub keeper: Arc<Client>,
     /// Finds what is to be published.
     pub reader: Reader,
+    /// The server process that the reader talks to.
+    pub listening: i32,
     /// Publishes.
     pub sender: Sender,
     /// Flips flags.
@@ -60,26 +63,30 @@ pub async fn procedure(settings: &Settings, kafka: &Kafka, pace: Pace) -> Result
     // A bridge that does not reach Kafka leaves the lease to one that does.
     describe(kafka, &topic).await?;
     let keeper = postgres::connect(&settings.postgres, "bridge").await?;
-    let identity = fitness::check(&keeper.client).await?;
+    fitness::check(&keeper.client).await?;
     let Saved { epoch, previous } = lease::take(&keeper, &holder()).await?;
     failpoint!("bridge.leased");
+    // Waiting may have taken long: what was true of the database before is no longer.
+    let identity = fitness::check(&keeper.client).await?;
     let listener = postgres::connect(&settings.postgres, "bridge").await?;
     // Before the first look: whatever commits after this is announced, whatever committed before is seen.
     listener.client.batch_execute(&format!("LISTEN {}; LISTEN {}", channels::EMITTED, channels::PARKED)).await?;
+    let own = vec![backend(&keeper.client).await?, backend(&listener.client).await?];
     // What follows reads as much as an outage left behind: a standby that took over meanwhile would begin again.
     let (origin, begun) = tokio::select! {
         begun = begin(kafka, pace, &topic, &keeper.client, &identity, epoch, previous) => begun?,
         fault = lease::keep(&listener.client, epoch) => return Err(fault),
+        fault = liveness::lost(&keeper.client, own[0], &listener.client) => return Err(fault),
     };
     let Begun { partitions, tracker, sender, parking, known } = begun;
-    let own = vec![backend(&keeper.client).await?, backend(&listener.client).await?];
+    let listening = own[1];
     let batch = settings.bridge.batch_size;
     let reader = Reader::new(listener, own, origin.watermark, known, batch, Arc::clone(&tracker)).await?;
     let keeper = Arc::new(keeper.client);
     let deadline = lease::renew(&keeper, epoch).await?.ok_or(BridgeError::Fenced(epoch))?;
     let saver = Saver::new(Arc::clone(&keeper), epoch, deadline, Arc::clone(&tracker)).await?;
     tracing::info!(epoch, topic, partitions, watermark = origin.watermark, "publishing");
-    Ok(Epoch { keeper, reader, sender, saver, tracker, parking, topic })
+    Ok(Epoch { keeper, reader, listening, sender, saver, tracker, parking, topic })
 }
 
 /// What the steps between lease and first look leave.

@@ -31,7 +31,6 @@ impl Default for PostgresOptions {
 pub struct Postgres {
     server: PathBuf,
     folder: PathBuf,
-    settings: Vec<String>,
     _guard: Guard,
 }
 
@@ -52,39 +51,9 @@ impl Postgres {
             settings.push("shared_preload_libraries=pg_lifestream".to_owned());
         }
         settings.extend(options.settings.iter().cloned());
-        let this = Self { server, folder, settings, _guard: guard };
-        this.start_script(&this.settings);
+        let this = Self { server, folder, _guard: guard };
+        this.start_script(&settings);
         this
-    }
-
-    /// Starts a standby that follows this server (a streaming replica, of all its databases).
-    pub fn replica(&self) -> Self {
-        let folder = servers().join(unique("postgres"));
-        let guard = Guard::over("postgres", &folder);
-        std::fs::create_dir_all(&folder).expect("a folder");
-        let data = folder.join("data");
-        let copied = self
-            .program("pg_basebackup")
-            .args(["--write-recovery-conf", "--checkpoint=fast", "--wal-method=stream", "--no-sync", "--pgdata"])
-            .arg(&data)
-            .output()
-            .expect("pg_basebackup runs");
-        assert!(copied.status.success(), "pg_basebackup: {}", String::from_utf8_lossy(&copied.stderr));
-        std::fs::copy(self.folder.join("password"), folder.join("password")).expect("a file");
-        // As root, the servers' account is to own what the copy made.
-        let owner =
-            Command::new("stat").args(["-c", "%u:%g"]).arg(self.folder.join("data")).output().expect("stat runs");
-        let owner = String::from_utf8_lossy(&owner.stdout).trim().to_owned();
-        let owned = Command::new("chown").args(["-R", &owner]).arg(&folder).status().expect("chown runs");
-        assert!(owned.success(), "chown: {owned}");
-        let this = Self { server: self.server.clone(), folder, settings: self.settings.clone(), _guard: guard };
-        this.start_script(&this.settings);
-        this
-    }
-
-    /// Makes a standby a server of its own.
-    pub fn promote(&self) {
-        assert_eq!(psql(self, "postgres", "SELECT pg_promote(true, 60)"), "t", "it is promoted");
     }
 
     /// The one of this test program, started when first asked for.

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use lifestream_tests::load::LoadOptions;
-use lifestream_tests::{Kafka, Postgres, eventually};
+use lifestream_tests::{Kafka, KafkaOptions, Postgres, eventually};
 
-use crate::stage::{SOON, Stage, peak_memory};
+use crate::stage::{SOON, Stage, peak_memory, short_sessions};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn kafka_away_under_load_is_waited_for_and_said_once() {
-    let kafka = Kafka::start();
+    let kafka = Kafka::start_with(&KafkaOptions { properties: short_sessions(), ..KafkaOptions::default() });
     let stage = Stage::new("kafka_away", Postgres::shared(), &kafka);
     kafka.kill9();
     let bridge = stage.spawn(&["bridge"], &[]);

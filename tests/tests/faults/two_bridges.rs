@@ -23,6 +23,7 @@ async fn of_two_bridges_one_publishes_and_the_other_takes_over_at_once() {
     eventually(SOON, "the second publishes", || second.log().contains("publishing"));
     assert!(killed.elapsed() < Duration::from_secs(10), "taking over took {:?}", killed.elapsed());
     load.more(200).await;
+    assert!(!second.log().contains("WARN"), "what it saw while it stood by is no longer so:\n{}", second.log());
     stage.assert_published_once(load).await;
     assert_eq!(second.terminate().code(), Some(0));
 }
