@@ -221,7 +221,10 @@ impl Kafka {
 }
 
 /// A port on loopback that nobody uses, below the range from which the kernel hands out ports itself; not given twice.
-fn free_port() -> u16 {
+///
+/// # Panics
+/// If there is none.
+pub fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let start = u16::try_from(std::process::id() * 97 % 12_000).unwrap_or(0);
     (0..12_000)

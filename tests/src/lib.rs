@@ -40,7 +40,7 @@ pub mod work;
 pub use dice::Dice;
 pub use disk::Disk;
 pub use eventually::{eventually, eventually_async};
-pub use kafka::{Kafka, KafkaOptions};
+pub use kafka::{Kafka, KafkaOptions, free_port};
 pub use pipeline::Pipeline;
 pub use postgres::{Database, Postgres, PostgresOptions, extension_library};
 pub use program::{Finished, Program, binary, site_binary};

@@ -13,6 +13,7 @@ mod late_commit;
 mod long_transaction;
 mod parts;
 mod poison;
+mod pooler;
 mod postgres_restarts;
 mod rebalances;
 mod site;
