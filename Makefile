@@ -5,7 +5,7 @@ PREFIX ?= /usr/local
 export PREFIX
 LOCAL := $(CURDIR)/docker/local
 
-.PHONY: help up env down test install clean
+.PHONY: help up env down test chaos install clean
 .DEFAULT_GOAL := help
 
 help:
@@ -14,6 +14,7 @@ help:
 	  'make env       prints the settings of what runs; use it as: eval "$$(make -s env)"' \
 	  'make down      stops all of it; the data stays, and `make up` goes on with it' \
 	  'make test      every check and test, on throw-away servers' \
+	  'make chaos     everything that may go wrong, at once, under load, for CHAOS_MINUTES (30); CHAOS_SEED=… repeats a run' \
 	  'make install   the extension into this system'\''s PostgreSQL, the program into $$(PREFIX)/bin (PREFIX=$(PREFIX))' \
 	  'make clean     stops all of it and removes everything that these targets made, data and builds' \
 	  '' \
@@ -30,6 +31,9 @@ down:
 
 test:
 	@"$(LOCAL)/test.sh"
+
+chaos:
+	@"$(LOCAL)/chaos.sh"
 
 install:
 	@"$(LOCAL)/install.sh"

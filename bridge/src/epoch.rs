@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::BridgeError;
 use crate::lease;
+use crate::liveness;
 use crate::publisher::Publisher;
 use crate::reader::{Look, Reader};
 use crate::sender::Pace;
@@ -58,17 +59,25 @@ pub async fn run(
     };
     carry.started = true;
     carry.outage.over();
-    let Epoch { keeper, reader, sender, saver, tracker, parking, topic, watch } = epoch;
+    let Epoch { keeper, reader, listening, sender, saver, tracker, parking, topic, watch } = epoch;
     let closing = CancellationToken::new();
     let saving = saver.run(closing.clone());
     let mut saving = tokio::spawn(vital(Arc::clone(&tracker), saving));
     let (batches, incoming) = mpsc::channel(1);
+    let (listener, lively) = (reader.client(), Arc::clone(&keeper));
+    let lost = async move { liveness::lost(&listener, listening, &lively).await };
     let reading = read(reader, batches, Arc::clone(&tracker), shutdown.clone(), settings.bridge.poll_interval, until);
+    let reading = reading_or(reading, lost, Arc::clone(&tracker));
     let reading = tokio::spawn(vital(Arc::clone(&tracker), reading));
     let watching = tokio::spawn(vital(Arc::clone(&tracker), watch.run()));
 
+    let overdue = overdue(Arc::clone(&tracker));
     let mut publisher = Publisher { keeper, sender, tracker, parking, topic };
-    let ended = publisher.run(incoming, carry).await;
+    let ended = tokio::select! {
+        ended = publisher.run(incoming, carry) => ended,
+        // It waits for an answer that does not come: the keeper's connection is dead.
+        () = overdue => Ok(Ended::Done),
+    };
     reading.abort();
     watching.abort();
     if ended.is_ok() {
@@ -95,6 +104,22 @@ pub async fn run(
             }
             ended
         }
+    }
+}
+
+/// Ends when the epoch has been over for a while.
+async fn overdue(tracker: Arc<Tracker>) {
+    while !tracker.has_failed() {
+        tokio::time::sleep(PATIENCE / 10).await;
+    }
+    tokio::time::sleep(PATIENCE).await;
+}
+
+/// Reads, unless the connection for it is lost.
+async fn reading_or(reading: impl Future<Output = ()>, lost: impl Future<Output = BridgeError>, tracker: Arc<Tracker>) {
+    tokio::select! {
+        () = reading => {}
+        fault = lost => tracker.fail(fault),
     }
 }
 

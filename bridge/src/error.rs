@@ -37,6 +37,11 @@ pub enum BridgeError {
     /// The lease ran out before it could be renewed.
     #[error("the lease ran out before it could be renewed: PostgreSQL answers too slowly, or this process was stopped")]
     LeaseExpired,
+    /// A connection is dead, and nobody has said so.
+    #[error(
+        "PostgreSQL does not answer on one of the connections, and is not at work for it: something in between has forgotten it (DATABASE_URL)"
+    )]
+    Silent,
     /// `events.raw` is missing.
     #[error("topic {0} does not exist: run `lifestream init` (KAFKA_BROKERS and KAFKA_TOPIC_PREFIX say where)")]
     TopicMissing(String),
@@ -70,6 +75,7 @@ impl BridgeError {
             | Self::Stalled
             | Self::Fenced(_)
             | Self::LeaseExpired
+            | Self::Silent
             | Self::Panicked
             | Self::Standby
             | Self::TopicMissing(_)

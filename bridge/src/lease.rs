@@ -138,8 +138,10 @@ pub async fn renew(client: &Client, epoch: i64) -> Result<Option<Instant>, Bridg
 pub async fn keep(client: &Client, epoch: i64) -> BridgeError {
     loop {
         tokio::time::sleep(RENEWAL).await;
-        if let Err(fault) = renew(client, epoch).await {
-            return fault;
+        match tokio::time::timeout(LEASE, renew(client, epoch)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(fault)) => return fault,
+            Err(_) => return BridgeError::LeaseExpired,
         }
     }
 }

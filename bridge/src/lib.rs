@@ -11,6 +11,7 @@ mod findings;
 mod fitness;
 pub mod gaps;
 mod lease;
+mod liveness;
 mod parking;
 mod publisher;
 pub mod reader;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use lifestream_envelope::event::EventRow;
+use lifestream_envelope::failpoint;
 use roaring::RoaringTreemap;
 use tokio::sync::mpsc;
 use tokio_postgres::Client;
@@ -120,7 +121,9 @@ impl Publisher {
     }
 
     async fn park(&mut self, event: &EventRow<'_>, error: &str) -> Result<(), BridgeError> {
+        failpoint!("bridge.parking");
         self.parking.park(&self.keeper, &self.topic, event, error).await?;
+        failpoint!("bridge.parked");
         self.tracker.settle(&std::iter::once(event.seq.cast_unsigned()).collect());
         Ok(())
     }
@@ -148,6 +151,7 @@ impl Publisher {
             }
             sent.insert(event.seq.cast_unsigned());
         }
+        failpoint!("bridge.letting_go");
         self.sender.settled(&sent).await;
         if self.tracker.has_failed() {
             return Ok(());
@@ -155,6 +159,7 @@ impl Publisher {
         if refused.is_some() || waiting.is_empty() {
             let refused = refused.as_ref().map(|(id, reason): &(i64, String)| (*id, reason.as_str()));
             self.parking.settle(&self.keeper, first, refused).await?;
+            failpoint!("bridge.let_go");
         }
         Ok(())
     }

@@ -15,8 +15,9 @@ use futures_util::future::join3;
 use lifestream_envelope::channels;
 use lifestream_envelope::postgres::Session;
 use roaring::RoaringTreemap;
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Row, Statement};
+use tokio_postgres::{Client, Notification, Row, Statement};
 
 use crate::error::BridgeError;
 use crate::gaps::{Gaps, Holder, runs};
@@ -62,7 +63,8 @@ pub struct Look {
 
 /// Reads the outbox over a connection of its own, on which it also listens.
 pub struct Reader {
-    session: Session,
+    client: Arc<Client>,
+    notifications: UnboundedReceiver<Notification>,
     tail: Statement,
     probe: Statement,
     gates: Statement,
@@ -94,7 +96,7 @@ impl Reader {
         batch_size: usize,
         tracker: Arc<Tracker>,
     ) -> Result<Self, BridgeError> {
-        let client = &session.client;
+        let Session { client, notifications } = session;
         client.batch_execute(PLANNER).await?;
         let columns = row::COLUMNS;
         let tail = format!(
@@ -111,7 +113,8 @@ impl Reader {
         let locks = client.prepare(LOCKS).await?;
         let batch_size = i64::try_from(batch_size.max(1)).unwrap_or(i64::MAX);
         Ok(Self {
-            session,
+            client: Arc::new(client),
+            notifications,
             tail,
             probe,
             gates,
@@ -128,12 +131,17 @@ impl Reader {
         })
     }
 
+    /// Its connection.
+    pub fn client(&self) -> Arc<Client> {
+        Arc::clone(&self.client)
+    }
+
     /// One look. The rows come in the order in which they are to be published.
     ///
     /// # Errors
     /// When a statement fails or the connection breaks; the reader is of no use then.
     pub async fn look(&mut self) -> Result<Look, BridgeError> {
-        while let Ok(notification) = self.session.notifications.try_recv() {
+        while let Ok(notification) = self.notifications.try_recv() {
             self.decided |= notification.channel() == channels::PARKED;
         }
         if !self.backfill.is_empty() {
@@ -188,13 +196,13 @@ impl Reader {
         let safety = Instant::now() + at_most;
         let until = self.gaps.lock_look_due().map_or(safety, |due| due.min(safety));
         tokio::select! {
-            notified = self.session.notifications.recv() => match notified {
+            notified = self.notifications.recv() => match notified {
                 Some(notification) => {
                     self.decided |= notification.channel() == channels::PARKED;
                     Ok(false)
                 }
                 // Any statement now fails with the reason.
-                None => self.session.client.batch_execute("").await.map(|()| false).map_err(BridgeError::from),
+                None => self.client.batch_execute("").await.map(|()| false).map_err(BridgeError::from),
             },
             () = tokio::time::sleep_until(until.into()) => {
                 self.decided |= until == safety;
@@ -269,7 +277,7 @@ impl Reader {
             return Ok(HashSet::new());
         }
         let xids: Vec<String> = xids.iter().map(u64::to_string).collect();
-        let rows = self.session.client.query(&self.gates, &[&cohorts, &xids]).await?;
+        let rows = self.client.query(&self.gates, &[&cohorts, &xids]).await?;
         rows.iter().map(|row| row.try_get(0).map_err(BridgeError::from)).collect()
     }
 
@@ -279,7 +287,7 @@ impl Reader {
         statement: &Statement,
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<(Vec<Row>, bool), BridgeError> {
-        let stream = self.session.client.query_raw(statement, parameters.iter().copied()).await?;
+        let stream = self.client.query_raw(statement, parameters.iter().copied()).await?;
         let mut stream = pin!(stream);
         let (mut rows, mut bytes) = (Vec::new(), 0);
         while let Some(row) = stream.try_next().await? {
@@ -294,7 +302,7 @@ impl Reader {
     }
 
     async fn look_at_locks(&mut self) -> Result<RoaringTreemap, BridgeError> {
-        let rows = self.session.client.query(&self.locks, &[&self.own_backends]).await?;
+        let rows = self.client.query(&self.locks, &[&self.own_backends]).await?;
         let mut holders = Vec::with_capacity(rows.len());
         for row in &rows {
             let xmax: u64 = row.try_get::<_, &str>(3)?.parse().unwrap_or(0);

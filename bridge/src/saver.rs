@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use lifestream_envelope::failpoint;
 use tokio::time::{sleep_until, timeout_at};
 use tokio_postgres::{Client, Statement};
 use tokio_util::sync::CancellationToken;
@@ -81,7 +82,11 @@ impl Saver {
             tokio::select! {
                 () = self.tracker.progressed.notified() => {}
                 () = sleep_until(wake_at.into()) => {}
-                () = closing.cancelled() => return self.save(true).await,
+                () = closing.cancelled() => {
+                    self.save(true).await?;
+                    failpoint!("bridge.closed");
+                    return Ok(());
+                }
             }
             if self.tracker.has_failed() {
                 return Ok(());
@@ -104,12 +109,18 @@ impl Saver {
 
     async fn save(&mut self, closing: bool) -> Result<(), BridgeError> {
         let progress = self.tracker.take();
+        if !progress.acknowledged.is_empty() {
+            failpoint!("bridge.saving");
+        }
         let asked = Instant::now();
         let (renewed, flipped) = timeout_at(self.deadline.into(), self.write(&progress, closing && progress.at_rest))
             .await
             .map_err(|_| BridgeError::LeaseExpired)??;
         if renewed == 0 {
             return Err(BridgeError::Fenced(self.epoch));
+        }
+        if flipped > 0 {
+            failpoint!("bridge.saved");
         }
         self.tracker.saved(&progress);
         self.last = asked;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lifestream_envelope::event::EventRow;
+use lifestream_envelope::failpoint;
 use lifestream_envelope::headers;
 use lifestream_envelope::kafka::{Kafka, partition};
 use rdkafka::ClientContext;
@@ -60,7 +61,9 @@ impl ProducerContext for Deliveries {
     fn delivery(&self, result: &DeliveryResult<'_>, parcel: Box<Parcel>) {
         match (*parcel, result) {
             (Parcel::Event(sent), Ok(message)) => {
+                failpoint!("bridge.delivered");
                 self.tracker.acknowledged(&sent, message.partition(), message.offset());
+                failpoint!("bridge.acknowledged");
             }
             (Parcel::Event(sent), Err((error, _))) => match classify(sent.seq, error) {
                 BridgeError::Refused { reason, .. } if self.pace == Pace::OneByOne => {
@@ -86,7 +89,6 @@ fn classify(seq: u64, error: &KafkaError) -> BridgeError {
             | Code::InvalidMessage
             | Code::InvalidMessageSize
             | Code::InvalidRecord
-            | Code::InvalidTimestamp
             | Code::PolicyViolation
             | Code::UnsupportedForMessageFormat,
         ) => BridgeError::Refused { seq, reason: error.to_string() },
@@ -184,7 +186,10 @@ impl Sender {
             .key(row.subject_id.as_bytes())
             .payload(self.value.as_slice())
             .headers(row.kafka_headers());
-        self.producer.send(record).map_err(|(error, record)| {
+        failpoint!("bridge.sending");
+        let sent = self.producer.send(record);
+        failpoint!("bridge.sent");
+        sent.map_err(|(error, record)| {
             if let Parcel::Event(sent) = *record.delivery_opaque {
                 self.tracker.unsent(&sent);
             }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use futures_util::TryStreamExt;
 use lifestream_envelope::kafka::{Kafka, TopicInfo};
 use lifestream_envelope::settings::Settings;
-use lifestream_envelope::{channels, postgres, topics};
+use lifestream_envelope::{channels, failpoint, postgres, topics};
 use roaring::RoaringTreemap;
 use tokio_postgres::Client;
 use uuid::Uuid;
@@ -24,6 +24,7 @@ use crate::error::BridgeError;
 use crate::findings::{self, Finding};
 use crate::fitness;
 use crate::lease::{self, LEASE, Previous, Saved};
+use crate::liveness;
 use crate::parking::Parking;
 use crate::reader::Reader;
 use crate::saver::Saver;
@@ -43,6 +44,8 @@ pub struct Epoch {
     pub keeper: Arc<Client>,
     /// Finds what is to be published.
     pub reader: Reader,
+    /// The server process that the reader talks to.
+    pub listening: i32,
     /// Publishes.
     pub sender: Sender,
     /// Flips flags.
@@ -63,22 +66,27 @@ pub async fn procedure(settings: &Settings, kafka: &Kafka, pace: Pace) -> Result
     // A bridge that does not reach Kafka leaves the lease to one that does.
     describe(kafka, &topic).await?;
     let keeper = postgres::connect(&settings.postgres, "bridge").await?;
-    let identity = fitness::check(&keeper.client).await?;
+    fitness::check(&keeper.client).await?;
     let Saved { epoch, previous } = lease::take(&keeper, &holder()).await?;
+    failpoint!("bridge.leased");
+    // Waiting may have taken long: what was true of the database before is no longer.
+    let identity = fitness::check(&keeper.client).await?;
     let listener = postgres::connect(&settings.postgres, "bridge").await?;
     // Before the first look: whatever commits after this is announced, whatever committed before is seen.
     listener.client.batch_execute(&format!("LISTEN {}; LISTEN {}", channels::EMITTED, channels::PARKED)).await?;
+    let own = vec![backend(&keeper.client).await?, backend(&listener.client).await?];
     // What follows reads as much as an outage left behind: a standby that took over meanwhile would begin again.
     let begun = tokio::select! {
         begun = begin(kafka, pace, &topic, &keeper.client, &identity, epoch, previous) => begun,
         fault = lease::keep(&listener.client, epoch) => return Err(fault),
+        fault = liveness::lost(&keeper.client, own[0], &listener.client) => return Err(fault),
     };
     if let Err(BridgeError::Halted(_)) = begun {
         lease::give_back(&keeper.client, epoch).await?;
     }
     let (origin, begun) = begun?;
     let Begun { info, tracker, sender, parking, known } = begun;
-    let own = vec![backend(&keeper.client).await?, backend(&listener.client).await?];
+    let listening = own[1];
     let batch = settings.bridge.batch_size;
     let reader = Reader::new(listener, own, origin.watermark, known, batch, Arc::clone(&tracker)).await?;
     let keeper = Arc::new(keeper.client);
@@ -93,7 +101,7 @@ pub async fn procedure(settings: &Settings, kafka: &Kafka, pace: Pace) -> Result
         info,
         tracker: Arc::clone(&tracker),
     };
-    Ok(Epoch { keeper, reader, sender, saver, tracker, parking, topic, watch })
+    Ok(Epoch { keeper, reader, listening, sender, saver, tracker, parking, topic, watch })
 }
 
 /// What the steps between lease and first look leave.
@@ -147,6 +155,7 @@ async fn begin(
         .write(client, &origin)
         .await?;
     findings::over(client, origin.anew).await?;
+    failpoint!("bridge.begun");
     let (parking, set_aside) = Parking::load(client, epoch).await?;
     let known = flagged_above(client, origin.watermark).await? | set_aside;
     Ok((origin, Begun { info, tracker, sender, parking, known }))
@@ -256,8 +265,10 @@ async fn reconcile(
         let to = sender.mark(partition, epoch, &database).await?;
         stretches.push(Stretch { partition, from: *from, to });
     }
+    failpoint!("bridge.marked");
     let after = stretches.iter().map(|s| s.to + 1).collect();
     let found = topic_tail::read(kafka, topic, stretches).await?;
+    failpoint!("bridge.read_back");
     Ok((after, found))
 }
 

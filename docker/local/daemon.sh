@@ -20,10 +20,16 @@ begun() { daemon_pid "$1" >/dev/null || ! kill -0 "$2" 2>/dev/null; }
 
 # daemon_pid <folder>: prints the pid if the process noted there runs and is ours; else 1.
 daemon_pid() {
-    local dir=$1 pid
+    local dir=$1 pid line try
     pid=$(cat "$dir/pid" 2>/dev/null) || return 1
-    [[ $pid =~ ^[0-9]+$ && -r /proc/$pid/cmdline ]] || return 1
-    tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF -- "$dir/" || return 1
+    [[ $pid =~ ^[0-9]+$ ]] || return 1
+    # A process that is just becoming another program has no command line for a moment; one that has ended (Z) has none for good.
+    for try in {1..40}; do
+        line=$(tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline") || return 1
+        [[ -z $line && $(cat "/proc/$pid/stat" 2>/dev/null) == *") "[!ZX]* ]] || break
+        ((try == 40)) || sleep 0.05
+    done
+    [[ $line == *"$dir/"* ]] || return 1
     echo "$pid"
 }
 

@@ -3,6 +3,7 @@
 #
 #   kafka.sh jars  <libs>                           fetches the jars, unless they are there
 #   kafka.sh start <libs> <dir> [name=value…]       formats the storage if there is none, starts it unless it runs, prints host:port
+#                                                   (ports and cluster.id are chosen, unless they are noted in <dir> already)
 #   kafka.sh stop  <dir> [term|kill]
 #   kafka.sh brokers <dir>
 #
@@ -43,14 +44,20 @@ format_storage() {
     own "$dir/data.new"
     write_properties "$dir" "$dir/data.new" >"$dir/format.properties"
     as_account "$(java_program)" -Xshare:auto -XX:TieredStopAtLevel=1 -cp "$libs/*" kafka.tools.StorageTool format \
-        --cluster-id "$(cluster_id)" --config "$dir/format.properties" >"$dir/format.log" 2>&1 \
+        --cluster-id "$(cluster_id "$dir")" --config "$dir/format.properties" >"$dir/format.log" 2>&1 \
         || die "Kafka's storage could not be formatted:" "$(tail -n 20 "$dir/format.log")"
     stage kafka-formatting
     mv "$dir/data.new" "$dir/data"
 }
 
-# 16 random octets in URL-safe base64, as Kafka writes them; none may start with a dash.
-cluster_id() { head -c 16 /dev/urandom | base64 | tr '+/' 'Ab' | tr -d '='; }
+# 16 random octets in URL-safe base64, as Kafka writes them; none may start with a dash. The nodes of one cluster have it noted.
+cluster_id() {
+    if [[ -s $1/cluster.id ]]; then
+        cat "$1/cluster.id"
+    else
+        head -c 16 /dev/urandom | base64 | tr '+/' 'Ab' | tr -d '='
+    fi
+}
 
 choose_ports() {
     local dir=$1 name

@@ -8,8 +8,8 @@ readonly PACKAGES=(
     libclang-dev gcc g++ make pkg-config libssl-dev zlib1g-dev curl kcat openssl ca-certificates perl
 )
 # What the tests need beside them: the server of another major version comes as a Python package; scripts are linted; pages are
-# looked at in a browser.
-readonly TEST_PACKAGES=(python3 python3-pip unzip shellcheck chromium)
+# looked at in a browser; the libraries are pgbouncer's.
+readonly TEST_PACKAGES=(python3 python3-pip unzip shellcheck chromium libc-ares2 libevent-2.1-7)
 
 # Debian's own mark on the line that keeps a new server package from making and starting a cluster.
 readonly NO_CLUSTER='create_main_cluster = false # set by pg_lifestream while it installs the server package'

@@ -4,10 +4,12 @@
 #   test-servers.sh postgres 15|16   the server's copy, with the extension as it is built now
 #   test-servers.sh kafka            the folder of Kafka's jars
 #   test-servers.sh python           the folder of the Python packages that the example agent needs
+#   test-servers.sh pgbouncer        the program pgbouncer
 #   test-servers.sh place            the folder that throw-away servers keep their files in
 
 source "$(dirname "${BASH_SOURCE[0]}")/settings.sh"
 source "$here/place.sh"
+source "$here/packages.sh"
 source "$here/build.sh"
 source "$here/server.sh"
 
@@ -53,6 +55,19 @@ python)
     fi
     echo "$packages"
     ;;
+pgbouncer)
+    folder=$base/pgbouncer
+    if [[ ! -e $folder ]]; then
+        rm -rf "$folder.new"
+        mkdir "$folder.new"
+        # Unpacked, not installed: the package would start a service of this system's.
+        (cd "$folder.new" && { apt-get download --quiet=2 pgbouncer || { as_root apt-get update --quiet=2 && apt-get download --quiet=2 pgbouncer; }; } >&2) \
+            || die "Debian's package pgbouncer could not be fetched (see above)"
+        dpkg-deb --extract "$folder.new"/pgbouncer_*.deb "$folder.new"
+        mv "$folder.new" "$folder"
+    fi
+    echo "$folder/usr/sbin/pgbouncer"
+    ;;
 place) echo "$base" ;;
-*) die "usage: test-servers.sh postgres 15|16, or kafka, or python, or place" ;;
+*) die "usage: test-servers.sh postgres 15|16, or kafka, or python, or pgbouncer, or place" ;;
 esac

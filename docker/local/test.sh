@@ -30,6 +30,7 @@ step "Building the program, and the extension for PostgreSQL 15 and 16"
 cargo test --locked --workspace --exclude pg_lifestream --no-run
 for major in 15 16; do "$here/test-servers.sh" postgres "$major"; done
 "$here/test-servers.sh" kafka
+"$here/test-servers.sh" pgbouncer
 "$here/test-servers.sh" python
 step_done
 

@@ -31,11 +31,15 @@ pub struct TopicSpec {
     pub config: &'static [(&'static str, &'static str)],
 }
 
+/// Records have the broker's time. By their producer's, a broker refuses what a clock that is fast by more than an hour sends, and
+/// deletes at once what one sends that is slow by more than the retention. When an event occurred stands in the event.
+const BROKERS_TIME: (&str, &str) = ("message.timestamp.type", "LogAppendTime");
 /// Settings of `events.raw` and of the work topics.
-pub(crate) const SEVEN_DAYS: &[(&str, &str)] = &[("cleanup.policy", "delete"), ("retention.ms", "604800000")];
-const THIRTY_DAYS: &[(&str, &str)] = &[("cleanup.policy", "delete"), ("retention.ms", "2592000000")];
+pub(crate) const SEVEN_DAYS: &[(&str, &str)] =
+    &[("cleanup.policy", "delete"), ("retention.ms", "604800000"), BROKERS_TIME];
+const THIRTY_DAYS: &[(&str, &str)] = &[("cleanup.policy", "delete"), ("retention.ms", "2592000000"), BROKERS_TIME];
 const CATALOG: &[(&str, &str)] =
-    &[("cleanup.policy", "compact"), ("min.compaction.lag.ms", "0"), ("segment.ms", "3600000")];
+    &[("cleanup.policy", "compact"), ("min.compaction.lag.ms", "0"), ("segment.ms", "3600000"), BROKERS_TIME];
 
 /// Every topic, in the order in which a newcomer should read them.
 pub const TOPICS: &[TopicSpec] = &[

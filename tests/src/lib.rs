@@ -21,22 +21,29 @@
 
 pub mod checkout;
 pub mod guard;
+pub mod load;
 pub mod oracle;
 pub mod spawner;
 
+mod dice;
+mod disk;
 mod eventually;
 mod kafka;
 mod pipeline;
 mod postgres;
 mod program;
+mod proxy;
 mod running;
 mod topic;
 pub mod work;
 
+pub use dice::Dice;
+pub use disk::Disk;
 pub use eventually::{eventually, eventually_async};
-pub use kafka::{Kafka, KafkaOptions};
+pub use kafka::{Kafka, KafkaOptions, free_port};
 pub use pipeline::Pipeline;
 pub use postgres::{Database, Postgres, PostgresOptions, extension_library};
 pub use program::{Finished, Program, binary, site_binary};
+pub use proxy::Proxy;
 pub use running::Running;
 pub use topic::{Record, read_topic};

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Mutex;
+use std::time::Duration;
 
 use tokio_postgres::Client;
 use uuid::Uuid;
@@ -30,6 +31,23 @@ pub struct Transaction {
     pub events: Vec<Uuid>,
     /// How it ended.
     pub outcome: Outcome,
+}
+
+/// A transaction that a writer is about to make.
+#[derive(Clone, Copy, Debug)]
+pub struct Draft<'a> {
+    /// Of all its events.
+    pub event_type: &'a str,
+    /// One event for each.
+    pub subject_ids: &'a [&'a str],
+    /// Of each event, as JSON.
+    pub payload: &'a str,
+    /// A statement that comes first, such as one that takes a lock; may be empty.
+    pub before: &'a str,
+    /// How long it stays open behind its last event.
+    pub hold: Duration,
+    /// False rolls back.
+    pub commit: bool,
 }
 
 /// Collects what writers know; shared by all of them.
@@ -84,8 +102,14 @@ impl Oracle {
     /// Emits one event for each subject in one transaction and notes how it ended. Ids are the oracle's own, so that they are
     /// known whatever happens. `commit` false rolls back.
     pub async fn emit(&self, client: &mut Client, event_type: &str, subject_ids: &[&str], commit: bool) -> Outcome {
-        let ids: Vec<Uuid> = subject_ids.iter().map(|_| Uuid::now_v7()).collect();
-        let outcome = emit(client, event_type, &ids, subject_ids, commit).await;
+        let draft = Draft { event_type, subject_ids, payload: "{}", before: "", hold: Duration::ZERO, commit };
+        self.emit_as(client, &draft).await
+    }
+
+    /// The same, told in more detail.
+    pub async fn emit_as(&self, client: &mut Client, draft: &Draft<'_>) -> Outcome {
+        let ids: Vec<Uuid> = draft.subject_ids.iter().map(|_| Uuid::now_v7()).collect();
+        let outcome = emit(client, draft, &ids).await;
         self.note(ids, outcome);
         outcome
     }
@@ -98,24 +122,30 @@ impl Oracle {
     }
 }
 
-/// The effects that the materializer has noted: how often each event was applied for a consumer group.
+/// How often each event was applied, as the projections of [`crate::load`] have counted it.
 pub async fn effects(client: &Client) -> HashMap<Uuid, u64> {
     let rows = client
-        .query("SELECT event_id, count(*) FROM lifestream.event_ingest_dedupe GROUP BY event_id", &[])
+        .query("SELECT event_id, count(*) FROM public.applied GROUP BY event_id", &[])
         .await
         .expect("the state can be read");
     rows.iter().map(|row| (row.get(0), u64::try_from(row.get::<_, i64>(1)).expect("a count"))).collect()
 }
 
-async fn emit(client: &mut Client, event_type: &str, ids: &[Uuid], subject_ids: &[&str], commit: bool) -> Outcome {
+async fn emit(client: &mut Client, draft: &Draft<'_>, ids: &[Uuid]) -> Outcome {
     let Ok(transaction) = client.transaction().await else { return Outcome::Failed };
-    for (id, subject_id) in ids.iter().zip(subject_ids) {
-        let sql = "SELECT lifestream.emit_event($1, 'oracle', $2, '{}', id => $3)";
-        if transaction.execute(sql, &[&event_type, subject_id, id]).await.is_err() {
+    if transaction.batch_execute(draft.before).await.is_err() {
+        return Outcome::Failed;
+    }
+    for (id, subject_id) in ids.iter().zip(draft.subject_ids) {
+        let sql = "SELECT lifestream.emit_event($1, 'oracle', $2, $3::text::jsonb, id => $4)";
+        if transaction.execute(sql, &[&draft.event_type, subject_id, &draft.payload, id]).await.is_err() {
             return Outcome::Failed;
         }
     }
-    if !commit {
+    if !draft.hold.is_zero() {
+        tokio::time::sleep(draft.hold).await;
+    }
+    if !draft.commit {
         drop(transaction.rollback().await);
         return Outcome::Failed;
     }

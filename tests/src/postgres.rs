@@ -19,11 +19,13 @@ pub struct PostgresOptions {
     pub preloaded: bool,
     /// Further settings of the server, as `name=value`.
     pub settings: Vec<String>,
+    /// Where its files lie, instead of the usual place.
+    pub folder: Option<PathBuf>,
 }
 
 impl Default for PostgresOptions {
     fn default() -> Self {
-        Self { version: 15, preloaded: true, settings: Vec::new() }
+        Self { version: 15, preloaded: true, settings: Vec::new(), folder: None }
     }
 }
 
@@ -43,7 +45,7 @@ impl Postgres {
     /// Starts one set up as asked for. Files are not synced to disk (`fsync=off`) unless the settings say otherwise.
     pub fn start_with(options: &PostgresOptions) -> Self {
         let server = server(options.version);
-        let folder = servers().join(unique("postgres"));
+        let folder = options.folder.clone().unwrap_or_else(servers).join(unique("postgres"));
         let guard = Guard::over("postgres", &folder);
         let mut settings =
             vec!["fsync=off".to_owned(), "max_connections=300".to_owned(), "max_prepared_transactions=20".to_owned()];

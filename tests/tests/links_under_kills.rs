@@ -1,18 +1,18 @@
 //! Two thousand links flow through while router and agents are killed at random; then a new version of the fetcher does
-//! all of it again. Prints its seed; `LIFESTREAM_SEED=…` runs the same kills.
+//! all of it again. Prints its seed; `CHAOS_SEED=…` runs the same kills.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
-use lifestream_tests::{Kafka, Pipeline, Postgres, Program, eventually};
+use lifestream_tests::{Dice, Kafka, Pipeline, Postgres, Program, eventually};
 
 const LINKS: usize = 2_000;
 const HOSTS: usize = 40;
@@ -73,19 +73,6 @@ fn site() -> SocketAddr {
     address
 }
 
-/// Random numbers from a seed (SplitMix64), so that a failure can be run again.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((z ^ (z >> 31)) % u64::try_from(bound).unwrap()).unwrap()
-    }
-}
-
 /// What is killed and started again; two of a kind are two members of one group.
 const MORTAL: &[&[&str]] = &[
     &["router"],
@@ -113,12 +100,7 @@ fn state(pipeline: &Pipeline<'_>) -> String {
 
 #[test]
 fn every_link_is_published_once_or_its_reason_is_known_whatever_is_killed() {
-    let seed = std::env::var("LIFESTREAM_SEED")
-        .ok()
-        .and_then(|seed| seed.parse().ok())
-        .unwrap_or_else(|| u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros()).unwrap());
-    println!("LIFESTREAM_SEED={seed}");
-    let mut dice = Dice(seed);
+    let mut dice = Dice::of("CHAOS_SEED");
     let port = site().port();
     let folder = tempfile::tempdir().unwrap();
     let pipeline = Pipeline::new("links_under_kills", Postgres::shared(), Kafka::shared())
@@ -154,11 +136,7 @@ fn every_link_is_published_once_or_its_reason_is_known_whatever_is_killed() {
             kills += 1;
             next = count(answered) + 50 + dice.below(200);
         }
-        assert!(
-            start.elapsed() < SETTLED,
-            "{} of {LINKS} links are settled after {kills} kills (seed {seed})",
-            count(settled)
-        );
+        assert!(start.elapsed() < SETTLED, "{} of {LINKS} links are settled after {kills} kills", count(settled));
         std::thread::sleep(Duration::from_millis(20));
     }
     println!("{LINKS} links settled, {kills} kills, {:.0?}", start.elapsed());
@@ -183,7 +161,7 @@ fn every_link_is_published_once_or_its_reason_is_known_whatever_is_killed() {
         ))
     };
     for event_type in ["content.fetched", "enrichment.completed", "publish.completed", "work.dead_lettered"] {
-        assert_eq!(doubled(event_type), 0, "{event_type} (seed {seed})");
+        assert_eq!(doubled(event_type), 0, "{event_type}");
     }
     assert_eq!(count("SELECT count(*) FROM lifestream.pending_retries"), 0);
     assert_eq!(count("SELECT count(*) FROM lifestream.parked"), 0);

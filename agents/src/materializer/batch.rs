@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
+use lifestream_envelope::failpoint;
 use rdkafka::message::Message;
 
 use super::error::MaterializerError;
@@ -97,9 +98,12 @@ impl Hand<'_> {
             .iter()
             .map(|event| (event.0, event.2.message.partition(), event.2.message.offset()))
             .collect();
+        failpoint!("materializer.read");
         let mut new = store.begin(&advances, &events).await?;
+        failpoint!("materializer.began");
         for (record, error, attempts) in &sorted.parked {
             park(client, &store.park, store.names(), record, error, *attempts, held).await?;
+            failpoint!("materializer.parked");
         }
         // Taken out as it is used: a repeat within the batch is applied once.
         let all_new = new.len() == events.len();
@@ -110,7 +114,9 @@ impl Hand<'_> {
             .map(|(_, event_type, record)| (*event_type, record.value()))
             .collect();
         store.plan.apply(client, &applied).await?;
+        failpoint!("materializer.applied");
         store.commit().await?;
+        failpoint!("materializer.committed");
         Ok(positions)
     }
 

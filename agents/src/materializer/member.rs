@@ -9,7 +9,7 @@ use futures_util::{FutureExt, StreamExt};
 use lifestream_envelope::kafka::Kafka;
 use lifestream_envelope::outage::Outage;
 use lifestream_envelope::settings::Settings;
-use lifestream_envelope::{Until, backoff, channels, topics};
+use lifestream_envelope::{Until, backoff, channels, failpoint, topics};
 use rdkafka::consumer::{CommitMode, Consumer, MessageStream, StreamConsumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
@@ -376,7 +376,10 @@ impl<'a> Member<'a> {
             }
         }
         match consumer.commit(&offsets, CommitMode::Async) {
-            Ok(()) => self.told.1 = self.positions.clone(),
+            Ok(()) => {
+                failpoint!("materializer.told");
+                self.told.1 = self.positions.clone();
+            }
             Err(error) => tracing::debug!(%error, "telling Kafka the offsets"),
         }
     }

@@ -4,6 +4,7 @@
 //! Any member may do so. The subject stays held back until its first row is gone, and that goes in the transaction that
 //! takes what is behind it last; of two members at it the later one finds everything taken in, and no row to settle.
 
+use lifestream_envelope::failpoint;
 use tokio_postgres::Row;
 
 use super::error::MaterializerError;
@@ -47,6 +48,7 @@ pub async fn step(store: &Store) -> Result<bool, MaterializerError> {
         let records = rows.iter().map(Parked::from_row).collect::<Result<Vec<_>, _>>()?;
         let Some(next) = records.first() else {
             store.client().execute(SETTLE, &[&first, &None::<i64>, &None::<&str>]).await?;
+            failpoint!("materializer.settled");
             tracing::info!(id = first, "parked records released");
             return Ok(true);
         };
@@ -106,7 +108,10 @@ async fn apply(store: &Store, first: i64, records: &[Parked<'_>]) -> Result<(), 
     store.plan.apply(store.client(), &events).await?;
     let done: Vec<i64> = whole.iter().map(|(parked, _)| parked.id).filter(|id| *id != first).collect();
     store.client().execute("DELETE FROM lifestream.parked WHERE id = ANY ($1)", &[&done]).await?;
-    store.commit().await
+    failpoint!("materializer.releasing");
+    store.commit().await?;
+    failpoint!("materializer.released");
+    Ok(())
 }
 
 /// A parked record.

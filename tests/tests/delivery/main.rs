@@ -1,10 +1,8 @@
-//! From SQL to Kafka, end to end, through everything that may go away meanwhile.
+//! From SQL to Kafka, end to end. (Through everything that may go wrong meanwhile: the program `faults`.)
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod bridge;
 mod found;
-mod kafka;
-mod load;
 mod nothing;
 mod parked;
 mod postgres;

@@ -87,6 +87,7 @@ async fn a_topic_that_may_not_be_written_is_its_routes_trouble_until_the_acl_let
         ]
         .map(str::to_owned)
         .to_vec(),
+        ..KafkaOptions::default()
     })));
     let file = |name: &str| kafka.authority().with_file_name(name).display().to_string();
     let pipeline = Pipeline::new("router_acl", Postgres::shared(), kafka)

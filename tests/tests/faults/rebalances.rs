@@ -1,0 +1,52 @@
+//! Members come and go, 3 ↔ 5, and one is stopped past its session: each event has its effect once.
+
+use std::time::Duration;
+
+use lifestream_tests::load::LoadOptions;
+use lifestream_tests::{Postgres, eventually};
+
+use crate::parts::{BRIDGE, MATERIALIZER, Parts};
+use crate::stage::{SOON, Stage, kafka};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_that_come_go_and_sleep_apply_each_event_once() {
+    let stage = Stage::new("rebalances", Postgres::shared(), kafka());
+    let roles = [BRIDGE, MATERIALIZER, MATERIALIZER, MATERIALIZER, MATERIALIZER, MATERIALIZER];
+    let parts = Parts::start(&stage, roles.map(|role| (role, Vec::new())));
+    let load = stage.load(LoadOptions { writers: 3, pace: Duration::from_millis(5), rare: 0 });
+    let applied = || stage.count("public.applied");
+    let assigned = |member: usize| {
+        parts.hold(member).as_ref().map_or(0, |program| program.log().matches("partitions assigned").count())
+    };
+    eventually(SOON, "it flows", || applied() > 0);
+    for _ in 0..2 {
+        for member in [4, 5] {
+            parts.remove(member);
+        }
+        load.more(200).await;
+        for member in [4, 5] {
+            parts.add(member);
+        }
+        eventually(SOON, "the new ones are members", || assigned(4) > 0 && assigned(5) > 0);
+        load.more(200).await;
+    }
+    for member in 1..=3 {
+        let others: Vec<_> = (1..=5).filter(|other| *other != member).collect();
+        let rebalances = || others.iter().map(|other| assigned(*other)).sum::<usize>();
+        let (held, before) = (parts.hold(member), rebalances());
+        let sleeper = held.as_ref().unwrap();
+        let own = || sleeper.log().matches("partitions assigned").count();
+        let slept = own();
+        sleeper.sigstop();
+        // Past its session: the others have what it had.
+        eventually(SOON, "the others have its partitions", || rebalances() >= before + others.len());
+        let committed = load.oracle.committed();
+        load.more(50).await;
+        eventually(SOON, "they go on with all of them", || applied() >= u64::try_from(committed).unwrap());
+        sleeper.sigcont();
+        eventually(SOON, "it is a member again", || own() > slept);
+    }
+    load.more(100).await;
+    stage.assert_nothing_wrong(load).await;
+    parts.stop();
+}

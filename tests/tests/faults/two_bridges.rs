@@ -1,0 +1,70 @@
+//! Two bridges: one publishes. One that was stopped, also past its lease, changes nothing when it goes on.
+
+use std::time::Duration;
+
+use lifestream_tests::load::LoadOptions;
+use lifestream_tests::{Postgres, eventually};
+
+use crate::stage::{SOON, Stage, kafka};
+
+const LOAD: LoadOptions = LoadOptions { writers: 2, pace: Duration::from_millis(2), rare: 0 };
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_bridges_one_publishes_and_the_other_takes_over_at_once() {
+    let stage = Stage::new("two_bridges", Postgres::shared(), kafka());
+    let first = stage.spawn(&["bridge"], &[]);
+    eventually(SOON, "the first publishes", || first.log().contains("publishing"));
+    let second = stage.spawn(&["bridge"], &[]);
+    eventually(SOON, "the second stands by", || second.log().contains("standing by"));
+    let load = stage.load(LOAD);
+    load.more(200).await;
+    let killed = std::time::Instant::now();
+    first.kill9();
+    eventually(SOON, "the second publishes", || second.log().contains("publishing"));
+    assert!(killed.elapsed() < Duration::from_secs(10), "taking over took {:?}", killed.elapsed());
+    load.more(200).await;
+    assert!(!second.log().contains("WARN"), "what it saw while it stood by is no longer so:\n{}", second.log());
+    stage.assert_published_once(load).await;
+    assert_eq!(second.terminate().code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bridge_stopped_past_its_lease_changes_nothing_when_it_goes_on() {
+    let stage = Stage::new("stopped", Postgres::shared(), kafka());
+    let first = stage.spawn(&["bridge"], &[]);
+    eventually(SOON, "the first publishes", || first.log().contains("publishing"));
+    let load = stage.load(LOAD);
+    load.more(100).await;
+    first.sigstop();
+    let second = stage.spawn(&["bridge"], &[]);
+    eventually(SOON, "the second publishes", || second.log().contains("publishing"));
+    load.more(100).await;
+    // What the stale one would write: were it let through, this would be overwritten.
+    let epoch = || stage.psql("SELECT epoch, holder_pid FROM lifestream.bridge_progress");
+    let newest = epoch();
+    first.sigcont();
+    eventually(SOON, "the first stands by", || first.log().contains("standing by"));
+    assert_eq!(epoch(), newest, "it took back what was no longer its own");
+    load.more(100).await;
+    stage.assert_published_once(load).await;
+    for bridge in [first, second] {
+        assert_eq!(bridge.terminate().code(), Some(0));
+    }
+}
+
+/// Stopped for about as long as a message lives in the client: some time out, some do not, and their order holds.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bridge_stopped_for_as_long_as_its_messages_live_keeps_their_order() {
+    let stage = Stage::new("stopped_briefly", Postgres::shared(), kafka());
+    let bridge = stage.spawn(&["bridge"], &[]);
+    let load = stage.load(LOAD);
+    for milliseconds in [3_900, 7_700, 8_300] {
+        load.more(200).await;
+        bridge.sigstop();
+        std::thread::sleep(Duration::from_millis(milliseconds));
+        bridge.sigcont();
+        load.more(200).await;
+    }
+    stage.assert_published_once(load).await;
+    assert_eq!(bridge.terminate().code(), Some(0));
+}
