@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use lifestream_tests::{eventually, Finished, Kafka, Pipeline, Postgres, Program, Record};
+use lifestream_tests::{Finished, Kafka, Pipeline, Postgres, Program, Record, eventually};
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -131,7 +131,12 @@ fn interrupted_it_says_from_where_to_go_on_and_killed_it_can_be_done_again() {
     let log = replaying.shared_log();
     assert_eq!(replaying.wait(SOON).code(), Some(130), "{}", log());
     let log = log();
-    let from = log.split("--from ").nth(1).and_then(|rest| rest.split('`').next()).unwrap_or_else(|| panic!("{log}")).to_owned();
+    let from = log
+        .split("--from ")
+        .nth(1)
+        .and_then(|rest| rest.split('`').next())
+        .unwrap_or_else(|| panic!("{log}"))
+        .to_owned();
     let next: i64 = from.parse().unwrap();
     assert!((2..30_000).contains(&next), "{log}");
     assert_eq!(seqs(&pipeline.records("again")), (1..next).collect::<Vec<_>>());

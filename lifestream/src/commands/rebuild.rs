@@ -19,7 +19,7 @@ pub async fn run(settings: &Settings, options: &RebuildOptions) -> anyhow::Resul
     let started = Instant::now();
     let mut progress = EventProgress::new("read", 0, 0);
     let mut tell = |step| match step {
-        Step::Begun { last } => progress.reached(0, last),
+        Step::Begun { last } => progress.until(last),
         Step::Read { events, seq } => progress.reached(events, seq),
         Step::Comparing => progress.say("comparing"),
     };
@@ -61,19 +61,28 @@ fn print(report: &Report, dry_run: bool, seconds: f64) -> anyhow::Result<()> {
             }
         }
         if report.ahead > 0 {
-            eprintln!("{} events are not materialized yet: what they will change is among the differences", report.ahead);
+            eprintln!(
+                "{} events are not materialized yet: what they will change is among the differences",
+                report.ahead
+            );
         }
     }
     eprintln!("{} events in {seconds:.1} s", report.events);
     let notes = [
         (report.left_out, "events left out: parked, discarded, or waiting behind one that is parked"),
-        (report.recovered, "events that were lost on their way to the materializer are in the state now, and count as taken in"),
+        (
+            report.recovered,
+            "events that were lost on their way to the materializer are in the state now, and count as taken in",
+        ),
     ];
     for (count, words) in notes.into_iter().filter(|(count, _)| *count > 0) {
         eprintln!("{count} {words}");
     }
     if report.refused > 0 {
-        eprintln!("{} events were refused by a projection and left out: they park when the materializer comes to them", report.refused);
+        eprintln!(
+            "{} events were refused by a projection and left out: they park when the materializer comes to them",
+            report.refused
+        );
         for refusal in &report.refusals {
             eprintln!("  {refusal}");
         }

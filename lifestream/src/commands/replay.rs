@@ -60,7 +60,11 @@ struct Sent {
 }
 
 /// Counts, or sends.
-pub async fn run(settings: &Settings, options: &ReplayOptions, shutdown: &CancellationToken) -> anyhow::Result<Outcome> {
+pub async fn run(
+    settings: &Settings,
+    options: &ReplayOptions,
+    shutdown: &CancellationToken,
+) -> anyhow::Result<Outcome> {
     check(&options.topic, options.force)?;
     let mut session = database::connect(settings, "replay").await?;
     let client = &mut session.client;
@@ -84,7 +88,10 @@ pub async fn run(settings: &Settings, options: &ReplayOptions, shutdown: &Cancel
             eprintln!("interrupted: `--from {}` goes on (with the same --to and conditions)", sent.next);
             Ok(Outcome::Interrupted)
         }
-        Err(error) => Err(error.context(format!("not all was acknowledged; `--from {}` goes on, and may send some twice", sent.next))),
+        Err(error) => {
+            Err(error
+                .context(format!("not all was acknowledged; `--from {}` goes on, and may send some twice", sent.next)))
+        }
     }
 }
 
@@ -206,7 +213,12 @@ async fn send(
         let refused = producer.send(&batch).await.all()?;
         if let Some(refusal) = refused.first() {
             let key = batch.get(refusal.number).map_or("", |message| message.key.as_str());
-            bail!("Kafka refuses {} of {} events, the first of subject {key:?}: {}", refused.len(), batch.len(), refusal.reason);
+            bail!(
+                "Kafka refuses {} of {} events, the first of subject {key:?}: {}",
+                refused.len(),
+                batch.len(),
+                refusal.reason
+            );
         }
         sent.events += batch.len() as u64;
         sent.next = last + 1;
@@ -222,7 +234,10 @@ fn outgoing(row: &Row, topic: &Arc<str>) -> anyhow::Result<(i64, Outgoing)> {
     event.write_value(&mut value);
     let now = Timestamp::now().to_string();
     let headers = event.kafka_headers().insert(Header { key: headers::REPLAYED_AT, value: Some(&now) });
-    Ok((event.seq, Outgoing { topic: Arc::clone(topic), key: event.subject_id.to_owned(), value: Some(value), headers }))
+    Ok((
+        event.seq,
+        Outgoing { topic: Arc::clone(topic), key: event.subject_id.to_owned(), value: Some(value), headers },
+    ))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! A place in the events where a rebuild waits, and nobody else.
 
-use lifestream_tests::{eventually, Program};
+use lifestream_tests::{Program, eventually};
 
 use crate::house::{House, SOON};
 
@@ -29,7 +29,8 @@ impl Gate {
     pub fn reached(&self, house: &House, what: &str) -> Program {
         let rebuild = house.start(what);
         eventually(SOON, "the rebuild stands before the gate", || {
-            house.psql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711 AND NOT granted") == "1"
+            house.psql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711 AND NOT granted")
+                == "1"
         });
         rebuild
     }

@@ -63,7 +63,12 @@ impl House {
     #[track_caller]
     pub fn same(&self) {
         let finished = self.try_rebuild(&["all", "--dry-run"]);
-        assert_eq!((finished.stdout.as_str(), finished.status.code()), ("no difference\n", Some(0)), "{}", finished.stderr);
+        assert_eq!(
+            (finished.stdout.as_str(), finished.status.code()),
+            ("no difference\n", Some(0)),
+            "{}",
+            finished.stderr
+        );
     }
 
     /// A rebuild that is under way.

@@ -1,6 +1,6 @@
 //! Killed in the midst of it.
 
-use lifestream_tests::{eventually, Program};
+use lifestream_tests::{Program, eventually};
 
 use crate::house::{House, KEEP_NOTE, NOTES, SOON};
 

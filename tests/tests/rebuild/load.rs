@@ -55,7 +55,8 @@ async fn rebuilt_again_and_again_while_events_come_the_state_loses_nothing_and_r
             seen = seen.min(house.count("lifestream.annotations"));
             let mut rebuild = house.start("all");
             while rebuild.is_running() {
-                let rows: i64 = reader.query_one("SELECT count(*) FROM lifestream.annotations", &[]).await.unwrap().get(0);
+                let rows: i64 =
+                    reader.query_one("SELECT count(*) FROM lifestream.annotations", &[]).await.unwrap().get(0);
                 fewer += i32::from(rows < seen);
                 seen = rows;
                 tokio::time::sleep(Duration::from_millis(5)).await;
@@ -71,7 +72,9 @@ async fn rebuilt_again_and_again_while_events_come_the_state_loses_nothing_and_r
     let committed = one + two + three;
     assert!(committed > 50, "{committed} transactions");
     assert_eq!(fewer, 0, "readers saw rows go");
-    eventually(Duration::from_secs(60), "all is materialized", || house.count("lifestream.event_ingest_dedupe") == 2 * committed);
+    eventually(Duration::from_secs(60), "all is materialized", || {
+        house.count("lifestream.event_ingest_dedupe") == 2 * committed
+    });
     assert_eq!(house.count("lifestream.parked"), 0);
     // What the last rebuild did not put right, this one does; but nothing is to be put right then but what was made wrong by hand.
     house.same();

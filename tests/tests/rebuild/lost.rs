@@ -22,7 +22,8 @@ async fn a_rebuild_of_everything_gives_them_their_effect_and_they_count_as_taken
     let client = Client::new(&work::settings(&house.pipeline).kafka).unwrap();
     let admin: AdminClient<DefaultClientContext> = client.client_config().create().unwrap();
     let mut upto = TopicPartitionList::new();
-    upto.add_partition_offset(&client.topic("events.raw"), record.partition, Offset::Offset(record.offset + 1)).unwrap();
+    upto.add_partition_offset(&client.topic("events.raw"), record.partition, Offset::Offset(record.offset + 1))
+        .unwrap();
     admin.delete_records(&upto, &AdminOptions::new()).await.unwrap();
     house.pipeline.run(&["materializer", "--until-idle"]);
     house.psql("UPDATE notes SET text = 'wrong'");
@@ -35,11 +36,17 @@ async fn a_rebuild_of_everything_gives_them_their_effect_and_they_count_as_taken
     assert_eq!((house.psql(NOTES).as_str(), house.psql(&of_lost).as_str()), ("a=three", "0"));
     house.psql("CREATE FUNCTION untold(e lifestream.events) RETURNS void LANGUAGE sql AS $$ SELECT $$; SELECT lifestream.add_projection('note.created', 'untold')");
     house.rebuild("all");
-    assert_eq!((house.psql(&of_lost).as_str(), house.count("lifestream.kafka_offsets WHERE error IS NOT NULL")), ("0", 1));
+    assert_eq!(
+        (house.psql(&of_lost).as_str(), house.count("lifestream.kafka_offsets WHERE error IS NOT NULL")),
+        ("0", 1)
+    );
     house.psql("SELECT lifestream.drop_projection('note.created', 'untold')");
     let done = house.rebuild("all");
     assert!(done.stderr.contains("1 events that were lost on their way"), "{}", done.stderr);
-    assert_eq!((house.psql(&of_lost).as_str(), house.count("lifestream.kafka_offsets WHERE error IS NOT NULL")), ("1", 0));
+    assert_eq!(
+        (house.psql(&of_lost).as_str(), house.count("lifestream.kafka_offsets WHERE error IS NOT NULL")),
+        ("1", 0)
+    );
     house.pipeline.settle();
     assert_eq!(house.psql(NOTES), "a=three");
 }

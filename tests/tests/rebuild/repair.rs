@@ -19,7 +19,10 @@ fn what_differs_is_told_and_then_put_right_and_no_other_row_is_touched() {
     );
     let state = "SELECT (SELECT string_agg(l::text || l.xmin, ' ' ORDER BY subject_id) FROM lifestream.links l) \
                  || (SELECT string_agg(t::text || t.xmin, ' ' ORDER BY t) FROM lifestream.tags t)";
-    let (before, untouched) = (house.psql(state), "SELECT string_agg(l.xmin::text, ' ' ORDER BY subject_id) FROM lifestream.links l WHERE url <> 'wrong' AND subject_id <> 'link:2'");
+    let (before, untouched) = (
+        house.psql(state),
+        "SELECT string_agg(l.xmin::text, ' ' ORDER BY subject_id) FROM lifestream.links l WHERE url <> 'wrong' AND subject_id <> 'link:2'",
+    );
     let rows = house.psql(untouched);
 
     let told = house.try_rebuild(&["all", "--dry-run"]);
@@ -36,7 +39,10 @@ fn what_differs_is_told_and_then_put_right_and_no_other_row_is_touched() {
     assert_eq!(house.psql("SELECT count(*) FROM urls WHERE url LIKE 'https://example.org/%'"), "5");
     assert_eq!(house.psql("SELECT has_table_privilege('public', 'lifestream.links', 'SELECT')"), "t");
     // Nothing is left of it.
-    assert_eq!(house.psql("SELECT count(*) FROM pg_class WHERE relname LIKE 'lifestream\\_%' AND relpersistence = 't'"), "0");
+    assert_eq!(
+        house.psql("SELECT count(*) FROM pg_class WHERE relname LIKE 'lifestream\\_%' AND relpersistence = 't'"),
+        "0"
+    );
 }
 
 #[test]

@@ -25,7 +25,9 @@ fn an_administrator_may_and_an_emitter_may_not() {
     house.note("a", "one");
     house.pipeline.settle();
     house.psql("UPDATE notes SET text = 'wrong'");
-    for (role, memberships) in [("rb_emitter", "lifestream_emitter"), ("rb_reader", "lifestream_reader, lifestream_bridge")] {
+    for (role, memberships) in
+        [("rb_emitter", "lifestream_emitter"), ("rb_reader", "lifestream_reader, lifestream_bridge")]
+    {
         let finished = rebuild_as(&house, role, memberships);
         assert_eq!(finished.status.code(), Some(1));
         assert!(finished.stderr.contains("lifestream_admin"), "{}", finished.stderr);

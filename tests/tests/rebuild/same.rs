@@ -21,9 +21,24 @@ impl Dice {
 /// An event of any built-in type, about few subjects, sometimes another tenant's, sometimes none that its projection takes.
 fn any(dice: &mut Dice) -> String {
     let kind = dice.pick(&[
-        "link.added", "link.added", "link.removed", "content.fetched", "enrichment.completed", "publish.completed",
-        "publish.retracted", "tag.merged", "tag.dropped", "work.failed", "work.dead_lettered", "work.retry_requested",
-        "work.discarded", "temp.reading_recorded", "todo.created", "todo.completed", "annotation.added", "note.created",
+        "link.added",
+        "link.added",
+        "link.removed",
+        "content.fetched",
+        "enrichment.completed",
+        "publish.completed",
+        "publish.retracted",
+        "tag.merged",
+        "tag.dropped",
+        "work.failed",
+        "work.dead_lettered",
+        "work.retry_requested",
+        "work.discarded",
+        "temp.reading_recorded",
+        "todo.created",
+        "todo.completed",
+        "annotation.added",
+        "note.created",
     ]);
     let link = dice.roll(6);
     let tenant = if dice.roll(12) == 0 { "other" } else { "" };
@@ -36,14 +51,26 @@ fn any(dice: &mut Dice) -> String {
     );
     let mut id = "NULL".to_owned();
     let (subject_id, payload) = match kind {
-        "link.added" => (format!("link:{link}"), format!(r#"{{"url":"u{}","title":"{}","tags":{tags}}}"#, dice.roll(3), dice.pick(&["", "t"]))),
+        "link.added" => (
+            format!("link:{link}"),
+            format!(r#"{{"url":"u{}","title":"{}","tags":{tags}}}"#, dice.roll(3), dice.pick(&["", "t"])),
+        ),
         "content.fetched" if dice.roll(3) == 0 => (format!("link:{link}"), r#"{"fetch_error":"gone"}"#.to_owned()),
-        "content.fetched" => (format!("link:{link}"), format!(r#"{{"text_content":"{}","metadata":{{"n":1.50}}}}"#, dice.roll(9))),
-        "enrichment.completed" => (format!("link:{link}"), format!(r#"{{"tags":{tags},"summary":"{}"}}"#, dice.roll(9))),
+        "content.fetched" => {
+            (format!("link:{link}"), format!(r#"{{"text_content":"{}","metadata":{{"n":1.50}}}}"#, dice.roll(9)))
+        }
+        "enrichment.completed" => {
+            (format!("link:{link}"), format!(r#"{{"tags":{tags},"summary":"{}"}}"#, dice.roll(9)))
+        }
         "publish.completed" => (format!("link:{link}"), r#"{"url":"p"}"#.to_owned()),
-        "tag.merged" => ("tags".to_owned(), format!(r#"{{"from":"{}","into":"{}"}}"#, dice.pick(&["a", "b", "c"]), dice.pick(&["a", "b", "d"]))),
+        "tag.merged" => (
+            "tags".to_owned(),
+            format!(r#"{{"from":"{}","into":"{}"}}"#, dice.pick(&["a", "b", "c"]), dice.pick(&["a", "b", "d"])),
+        ),
         "tag.dropped" => ("tags".to_owned(), format!(r#"{{"tag":"{}"}}"#, dice.pick(&["a", "d"]))),
-        "work.failed" => (format!("link:{link}"), format!(r#"{{"work_message":{message},"error":"e{}"}}"#, dice.roll(9))),
+        "work.failed" => {
+            (format!("link:{link}"), format!(r#"{{"work_message":{message},"error":"e{}"}}"#, dice.roll(9)))
+        }
         "work.dead_lettered" => {
             id = format!("'{letter}'");
             (format!("link:{}", letter.as_bytes()[35] % 4), format!(r#"{{"work_message":{message},"error":"e"}}"#))
@@ -81,11 +108,26 @@ fn random(test: &str, seed: u64) {
             house.archive(120);
         }
         if batch == 3 {
-            house.psql("SELECT lifestream.discard_parked(id) FROM lifestream.parked WHERE behind IS NULL AND id % 2 = 0");
+            house.psql(
+                "SELECT lifestream.discard_parked(id) FROM lifestream.parked WHERE behind IS NULL AND id % 2 = 0",
+            );
         }
     }
     assert!(house.count("lifestream.parked") > 0 && house.count("lifestream.discarded") > 0, "some are refused");
-    for table in ["links", "tags", "tag_uses", "tag_rules", "link_content", "link_metadata", "publish_state", "work_attempts", "dead_letters", "temperature_readings", "todos", "annotations"] {
+    for table in [
+        "links",
+        "tags",
+        "tag_uses",
+        "tag_rules",
+        "link_content",
+        "link_metadata",
+        "publish_state",
+        "work_attempts",
+        "dead_letters",
+        "temperature_readings",
+        "todos",
+        "annotations",
+    ] {
         assert!(house.count(&format!("lifestream.{table}")) > 0, "{table} is empty");
     }
     house.same();

@@ -9,7 +9,7 @@ fn tables_without_a_key_with_made_values_and_with_keys_to_each_other_become_what
         r#"CREATE SCHEMA "My Things";
            CREATE TABLE "My Things".parent (id text PRIMARY KEY, number int GENERATED ALWAYS AS IDENTITY, "Upper Case" json, noted timestamptz DEFAULT now());
            CREATE TABLE "My Things".child (id text PRIMARY KEY, parent text NOT NULL REFERENCES "My Things".parent, twice int GENERATED ALWAYS AS (length(id) * 2) STORED);
-           CREATE TABLE "My Things".log (place serial, what text, at timestamptz DEFAULT clock_timestamp());
+           CREATE TABLE "My Things".log (place serial, what text DEFAULT 'CURRENT_USER now()', at timestamptz DEFAULT clock_timestamp());
            CREATE TABLE "My Things".parts (id text, day date, n numeric, PRIMARY KEY (id, day)) PARTITION BY RANGE (day);
            CREATE TABLE "My Things".parts_1 PARTITION OF "My Things".parts FOR VALUES FROM ('2000-01-01') TO ('2100-01-01');
            CREATE TABLE "My Things".touched (what text);
@@ -54,11 +54,17 @@ fn tables_without_a_key_with_made_values_and_with_keys_to_each_other_become_what
 
     house.rebuild("\"Keep It\"");
     house.same();
-    assert_eq!(house.psql(r#"SELECT string_agg(id || ' ' || "Upper Case", ' ' ORDER BY id) FROM "My Things".parent"#), r#"s1 {"n": 1.50} s2 {"n": 1.50} s3 {"n": 1.50} s4 {"n": 1.50}"#);
+    assert_eq!(
+        house.psql(r#"SELECT string_agg(id || ' ' || "Upper Case", ' ' ORDER BY id) FROM "My Things".parent"#),
+        r#"s1 {"n": 1.50} s2 {"n": 1.50} s3 {"n": 1.50} s4 {"n": 1.50}"#
+    );
     assert_eq!(house.psql(r#"SELECT count(*), count(DISTINCT place) FROM "My Things".log"#), "8|8");
     assert_eq!(house.psql(r#"SELECT count(*) FROM "My Things".child WHERE twice = length(id) * 2"#), "4");
     assert_eq!(house.psql(r#"SELECT n FROM "My Things".parts WHERE id = 's4'"#), "1.50");
     // Triggers of the user's fire for what differed, and for nothing else.
-    assert_eq!(house.psql(r#"SELECT string_agg(what, ' ' ORDER BY what) FROM "My Things".touched"#), "DELETEs9 INSERTs1 UPDATEs2");
+    assert_eq!(
+        house.psql(r#"SELECT string_agg(what, ' ' ORDER BY what) FROM "My Things".touched"#),
+        "DELETEs9 INSERTs1 UPDATEs2"
+    );
     assert_eq!(house.psql(r#"SELECT noted IS NULL FROM "My Things".parent WHERE id = 's3'"#), "t");
 }

@@ -62,7 +62,8 @@ pub async fn compare<'t>(client: &Client, number: usize, table: &'t Table) -> Re
     let told = if table.key.is_empty() { "content".to_owned() } else { list(&table.key, ToOwned::to_owned) };
     let shown = format!("SELECT lifestream_what, left(concat_ws(', ', {told}), 200) FROM {name} LIMIT $1");
     let rows = client.query(&shown, &[&SHOWN]).await?;
-    let examples = rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect::<Result<_, tokio_postgres::Error>>()?;
+    let examples =
+        rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect::<Result<_, tokio_postgres::Error>>()?;
     let difference = Difference {
         table: table.live.clone(),
         added: count(0)?,

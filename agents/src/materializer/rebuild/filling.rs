@@ -252,11 +252,16 @@ impl<'c> Filling<'c> {
     /// comes to it.
     async fn refuse(&mut self, seq: i64, error: &tokio_postgres::Error) -> Result<(), Halt> {
         let row = self.client.query_one(REFUSED, &[&seq]).await?;
-        let (id, event_type, subject_id): (uuid::Uuid, String, String) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+        let (id, event_type, subject_id): (uuid::Uuid, String, String) =
+            (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
         let (tenant_id, is_taken_in): (String, bool) = (row.try_get(3)?, row.try_get(4)?);
         let error = fault::describe(error);
         if is_taken_in {
-            let hint = if self.is_all { "" } else { ". It may need state that other projections keep: `lifestream rebuild all`" };
+            let hint = if self.is_all {
+                ""
+            } else {
+                ". It may need state that other projections keep: `lifestream rebuild all`"
+            };
             return Err(Halt::Ended(RebuildError::Refused { id, seq, event_type, subject_id, error, hint }));
         }
         if self.progress.refusals.len() < TOLD {

@@ -105,7 +105,7 @@ pub struct Report {
     pub differences: Vec<Difference>,
     /// Events that Kafka had lost before they were materialized: they count as taken in now.
     pub recovered: u64,
-    /// Of the newest events, those that are published and not materialized yet, or not published.
+    /// After a dry run: of the newest events, those that are not materialized yet.
     pub ahead: u64,
 }
 
@@ -169,7 +169,10 @@ pub async fn run(client: &Client, what: &str, dry_run: bool, tell: Tell<'_>) -> 
                 ));
             }
             Halt::Refused(error) if refusals < REFUSALS => {
-                tracing::debug!(error = super::describe(&error), "refused at last: whose it is, the next round finds out");
+                tracing::debug!(
+                    error = super::describe(&error),
+                    "refused at last: whose it is, the next round finds out"
+                );
                 refusals += 1;
             }
             Halt::Ended(RebuildError::Statement(error)) if passes(&error) && tries < TRIES => {
@@ -236,7 +239,8 @@ impl Rebuild<'_> {
         }
         if Scope::find(client, self.what).await? != *self.scope {
             return Err(Halt::Ended(RebuildError::Unfit(
-                "projections were added, dropped or changed while they were rebuilt: nothing was changed; run it again".to_owned(),
+                "projections were added, dropped or changed while they were rebuilt: nothing was changed; run it again"
+                    .to_owned(),
             )));
         }
         filling.round(self.tables, tell).await?;
@@ -255,7 +259,7 @@ impl Rebuild<'_> {
             refusals: filling.progress.refusals.clone(),
             differences: compared.iter().map(|compared| compared.difference.clone()).collect(),
             recovered: 0,
-            ahead: taken_in::ahead(client).await?,
+            ahead: if self.dry_run { taken_in::ahead(client).await? } else { 0 },
         };
         if self.dry_run {
             client.batch_execute("ROLLBACK").await?;

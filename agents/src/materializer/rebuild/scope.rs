@@ -53,12 +53,23 @@ impl Scope {
 
     /// Every table, once.
     pub fn tables(&self) -> Vec<u32> {
-        self.projections.iter().flat_map(|projection| &projection.tables).copied().collect::<BTreeSet<_>>().into_iter().collect()
+        self.projections
+            .iter()
+            .flat_map(|projection| &projection.tables)
+            .copied()
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect()
     }
 
     /// Names for people, each once.
     pub fn names(&self) -> Vec<String> {
-        self.projections.iter().map(|projection| projection.function.clone()).collect::<BTreeSet<_>>().into_iter().collect()
+        self.projections
+            .iter()
+            .map(|projection| projection.function.clone())
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect()
     }
 
     /// For each schema, `lifestream` first: each event type's functions, as the materializer calls them.
@@ -111,8 +122,10 @@ fn choose(registered: Vec<Projection>, what: &str) -> Result<Scope, String> {
         }
     }
     let count = registered.len();
-    let projections: Vec<_> =
-        registered.into_iter().filter(|projection| projection.tables.iter().any(|table| tables.contains(table))).collect();
+    let projections: Vec<_> = registered
+        .into_iter()
+        .filter(|projection| projection.tables.iter().any(|table| tables.contains(table)))
+        .collect();
     let is_all = projections.len() == count;
     Ok(Scope { projections, without_tables: without_tables.into_iter().collect(), is_all })
 }
