@@ -32,6 +32,11 @@ impl EventProgress {
         Self { bar, first, last, line: (!is_terminal).then(Instant::now), what }
     }
 
+    /// The last number, if it is known only now.
+    pub fn until(&mut self, last: i64) {
+        self.last = last;
+    }
+
     /// So many events are done, up to this number.
     pub fn reached(&mut self, events: u64, seq: i64) {
         self.last = self.last.max(seq);

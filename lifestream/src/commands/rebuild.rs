@@ -19,7 +19,7 @@ pub async fn run(settings: &Settings, options: &RebuildOptions) -> anyhow::Resul
     let started = Instant::now();
     let mut progress = EventProgress::new("read", 0, 0);
     let mut tell = |step| match step {
-        Step::Begun { last } => progress.reached(0, last),
+        Step::Begun { last } => progress.until(last),
         Step::Read { events, seq } => progress.reached(events, seq),
         Step::Comparing => progress.say("comparing"),
     };

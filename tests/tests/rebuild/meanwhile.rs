@@ -55,6 +55,40 @@ async fn it_waits_for_a_batch_that_a_materializer_has_under_way() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_materializer_that_must_wait_longer_than_its_statements_may_last_parks_nothing_and_goes_on() {
+    let mut house = House::new("rb_waits");
+    house.psql(KEEP_NOTE);
+    house.note("a", "one");
+    house.pipeline.settle();
+    // A swap that lasts as long as somebody wants it to.
+    house.psql(
+        "UPDATE notes SET text = 'wrong'; \
+         CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+           IF current_setting('application_name') = 'lifestream rebuild' THEN PERFORM pg_advisory_xact_lock_shared(4712); END IF; \
+           RETURN NULL; END $$; \
+         CREATE TRIGGER slow AFTER UPDATE ON notes FOR EACH ROW EXECUTE FUNCTION slow()",
+    );
+    let key = house.pipeline.database.connect().await;
+    key.execute("SELECT pg_advisory_lock(4712)", &[]).await.unwrap();
+    let rebuild = house.start("keep_note");
+    let stands = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 4712 AND NOT granted";
+    eventually(SOON, "the rebuild is in its swap", || house.psql(stands) == "1");
+    let url = format!("{}?options=-c%20statement_timeout%3D3s", house.pipeline.database.url());
+    house.pipeline.settings.push(("DATABASE_URL".to_owned(), url));
+    let member = house.pipeline.spawn(&["materializer"]);
+    house.note("a", "two");
+    house.note("b", "three");
+    house.pipeline.run(&["bridge", "--until-idle"]);
+    eventually(SOON, "the materializer's statement was cancelled", || member.log().contains("57014"));
+    assert_eq!(house.psql(NOTES), "a=wrong", "readers see the state before");
+    key.execute("SELECT pg_advisory_unlock(4712)", &[]).await.unwrap();
+    assert!(rebuild.wait(SOON).success());
+    eventually(SOON, "it goes on", || house.psql(NOTES) == "a=two b=three");
+    assert_eq!(house.count("lifestream.parked"), 0);
+    house.same();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_second_one_is_refused_by_name_and_a_dry_run_too() {
     let house = House::new("rb_two");
     house.psql(KEEP_NOTE);

@@ -105,7 +105,7 @@ pub struct Report {
     pub differences: Vec<Difference>,
     /// Events that Kafka had lost before they were materialized: they count as taken in now.
     pub recovered: u64,
-    /// Of the newest events, those that are published and not materialized yet, or not published.
+    /// After a dry run: of the newest events, those that are not materialized yet.
     pub ahead: u64,
 }
 
@@ -259,7 +259,7 @@ impl Rebuild<'_> {
             refusals: filling.progress.refusals.clone(),
             differences: compared.iter().map(|compared| compared.difference.clone()).collect(),
             recovered: 0,
-            ahead: taken_in::ahead(client).await?,
+            ahead: if self.dry_run { taken_in::ahead(client).await? } else { 0 },
         };
         if self.dry_run {
             client.batch_execute("ROLLBACK").await?;

@@ -45,7 +45,7 @@ SELECT quote_ident(a.attname), a.attidentity <> '' OR a.attgenerated <> '',
 FROM pg_catalog.pg_attribute a
 LEFT JOIN pg_catalog.pg_index k ON k.indrelid = a.attrelid AND k.indisprimary
 LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum AND a.attgenerated = '',
-LATERAL (SELECT pg_get_expr(d.adbin, d.adrelid) AS expression) x
+LATERAL (SELECT regexp_replace(pg_get_expr(d.adbin, d.adrelid), '''([^'']|'''')*''', '', 'g') AS expression) x
 WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
 
 /// Which table refers to which.
