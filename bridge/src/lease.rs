@@ -146,7 +146,8 @@ pub async fn keep(client: &Client, epoch: i64) -> BridgeError {
 
 /// A holder that does not begin gives its time back: it has changed nothing, and whoever looks need not wait.
 pub async fn give_back(client: &Client, epoch: i64) -> Result<(), BridgeError> {
-    const GIVE_BACK: &str = "UPDATE lifestream.bridge_progress SET lease_until = pg_catalog.clock_timestamp() WHERE epoch = $1";
+    const GIVE_BACK: &str =
+        "UPDATE lifestream.bridge_progress SET lease_until = pg_catalog.clock_timestamp() WHERE epoch = $1";
     client.execute(GIVE_BACK, &[&epoch]).await?;
     Ok(())
 }

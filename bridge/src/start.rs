@@ -167,7 +167,8 @@ async fn decide(
         Some(previous) => (previous.database_identity == identity.database, previous.topic_id != info.id),
     };
     let published = other && any_published(client).await?;
-    let stranger = if !known && (previous.is_none() || other) { sample(kafka, topic, client, ends).await? } else { None };
+    let stranger =
+        if !known && (previous.is_none() || other) { sample(kafka, topic, client, ends).await? } else { None };
     match (Seen { identity, topic, info, ends, published, stranger }).judge(previous) {
         Judgement::Go(origin) => Ok(origin),
         Judgement::Ask(finding, origin) => {
@@ -192,7 +193,11 @@ async fn sample(
     client: &Client,
     ends: &[(i64, i64)],
 ) -> Result<Option<String>, BridgeError> {
-    let last = |(partition, (low, high)): (i32, &(i64, i64))| Stretch { partition, from: *low.max(&(high - SAMPLE)), to: *high };
+    let last = |(partition, (low, high)): (i32, &(i64, i64))| Stretch {
+        partition,
+        from: *low.max(&(high - SAMPLE)),
+        to: *high,
+    };
     let found = topic_tail::read(kafka, topic, (0..).zip(ends).map(last).collect()).await?;
     let strangers = strangers::among(client, &found).await?;
     Ok(strangers.first().map(|first| format!("event {}", strangers::named(std::slice::from_ref(first)))))

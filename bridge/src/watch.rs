@@ -42,7 +42,9 @@ impl Watch {
             match self.look(&mut cut_off, &mut foreign).await {
                 Ok(()) => {}
                 // Kafka or PostgreSQL being away is noticed by those who need them.
-                Err(BridgeError::Kafka(error)) if !error.is_permanent() => tracing::debug!(%error, "looking at the topic"),
+                Err(BridgeError::Kafka(error)) if !error.is_permanent() => {
+                    tracing::debug!(%error, "looking at the topic")
+                }
                 Err(BridgeError::Delivery(error)) => tracing::debug!(%error, "looking at the topic"),
                 Err(fault) => return self.tracker.fail(fault),
             }

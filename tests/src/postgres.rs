@@ -76,7 +76,9 @@ impl Postgres {
     pub fn cut_off(&self) {
         psql(self, "postgres", "ALTER SYSTEM SET primary_conninfo = ''; SELECT pg_reload_conf()");
         let receiving = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'walreceiver'";
-        eventually(Duration::from_secs(60), "nothing is received any more", || psql(self, "postgres", receiving) == "0");
+        eventually(Duration::from_secs(60), "nothing is received any more", || {
+            psql(self, "postgres", receiving) == "0"
+        });
     }
 
     /// For a replica: whether it has everything that its primary has committed so far.

@@ -163,8 +163,7 @@ fn every_row_comes_back_and_emitting_goes_on() {
     // The new cluster has a Kafka of its own that has nothing yet: everything is published again, and the state goes on.
     let restored = Database { postgres: &elsewhere, name: "restored_new_custom".to_owned() };
     let kafka = Kafka::start();
-    let resumed =
-        Pipeline { database: restored, kafka: &kafka, prefix: pipeline.prefix.clone(), settings: Vec::new() };
+    let resumed = Pipeline { database: restored, kafka: &kafka, prefix: pipeline.prefix.clone(), settings: Vec::new() };
     resumed.run(&["init"]);
     resumed.settle();
     let published: BTreeSet<String> = resumed.events().iter().map(|record| record.event_id().to_string()).collect();
@@ -175,7 +174,8 @@ fn every_row_comes_back_and_emitting_goes_on() {
     let taken = "SELECT count(*), count(DISTINCT event_id) FROM lifestream.event_ingest_dedupe";
     assert_eq!((resumed.database.psql(taken).as_str(), database.psql(taken).as_str()), ("65|65", "40|40"));
     assert_eq!(resumed.database.psql("SELECT count(*) FROM lifestream.links"), "65");
-    let tells = "SELECT string_agg(last_error, ' ') FROM lifestream.pipeline_status WHERE stage IN ('bridge', 'materializer')";
+    let tells =
+        "SELECT string_agg(last_error, ' ') FROM lifestream.pipeline_status WHERE stage IN ('bridge', 'materializer')";
     assert_eq!(resumed.database.psql(tells), "");
     emit(&resumed.database, "later", 5);
     resumed.settle();

@@ -106,16 +106,12 @@ impl Fetcher {
         }
     }
 
-    async fn page(
-        &self,
-        metadata: &mut Metadata,
-        earlier: Option<&Stored>,
-        others: &Others,
-    ) -> Result<Value, Trouble> {
+    async fn page(&self, metadata: &mut Metadata, earlier: Option<&Stored>, others: &Others) -> Result<Value, Trouble> {
         let web = &self.web;
         let start = Target::parse(&metadata.url, &web.allow).map_err(Trouble::Final)?;
         let validators = earlier.map(|e| Earlier { final_url: &e.final_url, validators: &e.validators });
-        let answer = follow(web, start, Some(Guides { robots: &self.robots, others }), validators, web.limits.redirects).await?;
+        let answer =
+            follow(web, start, Some(Guides { robots: &self.robots, others }), validators, web.limits.redirects).await?;
         let Answer { target, response } = answer;
         if judge(&response, &target, Timestamp::now()).is_ok() || response.status().as_u16() == 304 {
             others.served(&target.name());

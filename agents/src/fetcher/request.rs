@@ -52,7 +52,8 @@ pub async fn follow(
     for _ in 0..=redirects {
         if let Some(Guides { robots, others }) = &guides {
             // The first host's lane has let it through.
-            let paused = visited.as_ref().filter(|host| **host != target.name()).and_then(|_| others.paused(&target.name()));
+            let paused =
+                visited.as_ref().filter(|host| **host != target.name()).and_then(|_| others.paused(&target.name()));
             if let Some(wait) = paused {
                 let reason = format!("{}, where a redirect leads, is left alone for a while", target.name());
                 return Err(Trouble::NotYet { reason, wait });

@@ -89,10 +89,8 @@ impl Robots {
     pub async fn visit(&self, target: &Target) -> Result<(), Trouble> {
         let Some(delay) = self.delay(target) else { return Ok(()) };
         self.visits.wait(&target.name(), delay, LONGEST_DELAY).await.map_err(|wait| {
-            let reason = format!(
-                "{} asks for {delay:?} between two visits (Crawl-delay), and others come first",
-                target.name()
-            );
+            let reason =
+                format!("{} asks for {delay:?} between two visits (Crawl-delay), and others come first", target.name());
             Trouble::NotYet { reason, wait }
         })
     }

@@ -89,7 +89,8 @@ mod tests {
 
     #[test]
     fn never_a_silent_skip() {
-        let stored = |next, id: Option<&str>| Stored { partition: 0, next, topic_id: id.map(str::to_owned), error: None };
+        let stored =
+            |next, id: Option<&str>| Stored { partition: 0, next, topic_id: id.map(str::to_owned), error: None };
         assert_eq!(of("t", "A", 0, None, 3, 9), Start::Fresh { at: 3 });
         assert_eq!(of("t", "A", 0, Some(&stored(5, Some("A"))), 3, 9), Start::Resume { at: 5 });
         assert_eq!(of("t", "A", 0, Some(&stored(9, Some("A"))), 3, 9), Start::Resume { at: 9 });

@@ -5,8 +5,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use lifestream_envelope::{groups, ids};
 use lifestream_envelope::work::Work;
+use lifestream_envelope::{groups, ids};
 use tokio_postgres::Client;
 use uuid::Uuid;
 

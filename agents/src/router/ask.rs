@@ -237,7 +237,8 @@ async fn ask_within(
         let taken = spent.get(&route).copied().unwrap_or_default();
         let allowed = if taken.is_zero() { Duration::MAX } else { budget.limit().await?.saturating_mul(BUDGET) };
         if taken >= allowed.saturating_mul(2) {
-            let error = format!("not asked: others of this batch that its route was asked about took {taken:.0?} and failed");
+            let error =
+                format!("not asked: others of this batch that its route was asked about took {taken:.0?} and failed");
             answers[order[from]] = Answer::Broken(error);
             // The range may hold questions of other routes.
             if to - from > 1 {

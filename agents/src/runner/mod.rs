@@ -19,9 +19,9 @@ mod worker;
 
 pub use agent::{Agent, Context, Fact, Failure, Lane};
 pub(crate) use answer::shortened;
+pub use circuit::CircuitSettings;
 #[cfg(test)]
 pub(crate) use circuit::{Circuit, State};
-pub use circuit::CircuitSettings;
 pub use others::Others;
 pub use task::STATE;
 

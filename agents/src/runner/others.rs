@@ -48,7 +48,8 @@ impl Others {
     /// Those that have served since their last failure; told once.
     pub(super) fn take_served(&self) -> Vec<String> {
         let mut known = self.known();
-        let served: Vec<String> = known.iter().filter(|(_, known)| known.served).map(|(lane, _)| lane.clone()).collect();
+        let served: Vec<String> =
+            known.iter().filter(|(_, known)| known.served).map(|(lane, _)| lane.clone()).collect();
         served.iter().for_each(|lane| drop(known.remove(lane)));
         served
     }

@@ -68,8 +68,9 @@ impl Seen<'_> {
     fn unless_in_use(&self, origin: Origin) -> Judgement {
         let Some(stranger) = &self.stranger else { return Judgement::Go(origin) };
         let (topic, name) = (self.topic, findings::TOPIC_IN_USE);
-        let found =
-            format!("topic {topic} holds events of another database ({stranger}), and this one has published nothing there");
+        let found = format!(
+            "topic {topic} holds events of another database ({stranger}), and this one has published nothing there"
+        );
         let remedy = format!(
             "give this database a KAFKA_TOPIC_PREFIX (or KAFKA_BROKERS) of its own and run `lifestream init`; if the other is gone for \
              good, SELECT lifestream.accept_finding('{name}')"
@@ -108,8 +109,7 @@ impl Seen<'_> {
              elsewhere; what was published is in the old one only, so nothing is published",
             self.topic, self.info.id, previous.topic, previous.topic_id
         );
-        let remedy =
-            "put KAFKA_BROKERS and KAFKA_TOPIC_PREFIX right, or stop all parts and run `lifestream reset`, which has everything published to this one";
+        let remedy = "put KAFKA_BROKERS and KAFKA_TOPIC_PREFIX right, or stop all parts and run `lifestream reset`, which has everything published to this one";
         Judgement::Ask(self.finding(findings::TOPIC_RECREATED, found, remedy.to_owned()), origin)
     }
 
@@ -139,7 +139,8 @@ impl Seen<'_> {
         match self.of_the_topic(previous, promoted) {
             Ok(origin) => Judgement::Go(origin),
             Err((found, origin)) => {
-                let remedy = "stop all parts and run `lifestream reset`, which has everything published and materialized anew";
+                let remedy =
+                    "stop all parts and run `lifestream reset`, which has everything published and materialized anew";
                 Judgement::Ask(self.finding(findings::TOPIC_SHORTENED, found, remedy.to_owned()), origin)
             }
         }

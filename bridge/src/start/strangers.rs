@@ -56,7 +56,10 @@ pub async fn foreign(
     let finding = Finding {
         name,
         about: format!("{} {topic}", identity.database),
-        found: format!("topic {topic} holds {count} events that this database does not have: {}; {who}", named(strangers)),
+        found: format!(
+            "topic {topic} holds {count} events that this database does not have: {}; {who}",
+            named(strangers)
+        ),
         remedy: format!(
             "give each database a KAFKA_TOPIC_PREFIX of its own; once this is the only one that publishes to this topic, SELECT lifestream.accept_finding('{name}')"
         ),
@@ -74,7 +77,8 @@ pub async fn lost(
     topic: &str,
     strangers: &[(Uuid, Place)],
 ) -> Result<(), BridgeError> {
-    const DRAW: &str = "SELECT count(pg_catalog.nextval('lifestream.events_seq_seq')) FROM pg_catalog.generate_series(1, $1::int8)";
+    const DRAW: &str =
+        "SELECT count(pg_catalog.nextval('lifestream.events_seq_seq')) FROM pg_catalog.generate_series(1, $1::int8)";
     let name = findings::LOST_EVENTS;
     let last = strangers.iter().map(|(_, place)| place.seq).max().unwrap_or(0);
     let ahead = last - identity.last_seq;

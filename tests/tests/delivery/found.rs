@@ -71,7 +71,9 @@ fn a_copy_that_shares_the_topic_takes_and_sends_nothing_until_a_person_says_that
     note(&copy.database, "in the copy");
     refused(&copy, &["materializer", "--until-idle"], &["database_restored", "lifestream bridge"]);
     refused(&copy, &["bridge", "--until-idle"], &["database_restored: ", "KAFKA_TOPIC_PREFIX", "accept_finding"]);
-    for part in [&["materializer", "--until-idle"][..], &["router", "--until-idle"], &["agent", "fetcher", "--until-idle"]] {
+    for part in
+        [&["materializer", "--until-idle"][..], &["router", "--until-idle"], &["agent", "fetcher", "--until-idle"]]
+    {
         refused(&copy, part, &["database_restored: "]);
     }
     stands(&copy, "bridge", "database_restored", "accept_finding('database_restored')");
@@ -144,7 +146,9 @@ fn a_topic_that_was_made_again_under_a_running_bridge_gets_nothing_until_a_reset
     eventually(SOON, "it is missed", || last_error(&pipeline, "bridge").contains("topic_missing: "));
     stands(&pipeline, "bridge", "topic_missing", "lifestream init");
     let again = NewTopic::new(&topic, 3, TopicReplication::Fixed(1));
-    eventually(SOON, "it is there again", || runtime.block_on(admin.create_topics([&again], &options)).unwrap()[0].is_ok());
+    eventually(SOON, "it is there again", || {
+        runtime.block_on(admin.create_topics([&again], &options)).unwrap()[0].is_ok()
+    });
     eventually(SOON, "the bridge tells", || last_error(&pipeline, "bridge").contains("topic_recreated: "));
     eventually(SOON, "the materializer tells", || last_error(&pipeline, "materializer").contains("topic_recreated: "));
     stands(&pipeline, "bridge", "topic_recreated", "lifestream reset");
@@ -170,7 +174,9 @@ fn a_topic_made_again_before_anything_was_published_is_taken_as_it_is() {
     let (admin, options) = (admin(&pipeline), AdminOptions::new());
     runtime.block_on(admin.delete_topics(&[&topic], &options)).unwrap();
     let again = NewTopic::new(&topic, 3, TopicReplication::Fixed(1));
-    eventually(SOON, "it is there again", || runtime.block_on(admin.create_topics([&again], &options)).unwrap()[0].is_ok());
+    eventually(SOON, "it is there again", || {
+        runtime.block_on(admin.create_topics([&again], &options)).unwrap()[0].is_ok()
+    });
     note(&pipeline.database, "n");
     pipeline.run(&["bridge", "--until-idle"]);
     assert_eq!((unpublished(&pipeline.database), pipeline.events().len()), (0, 1));

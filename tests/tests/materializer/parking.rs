@@ -207,7 +207,12 @@ async fn a_record_that_cannot_be_read_holds_back_every_tenant_of_its_subject_als
     let broken = |seq: i64| Made { value: Some(b"{".to_vec()), ..of(seq, "", "{}") };
     let poison = r#"{"text":"a\u0000b"}"#;
     let behind = "SELECT string_agg(concat_ws('/', p.seq, p.tenant_id, h.seq), ' ' ORDER BY p.id) FROM lifestream.parked p LEFT JOIN lifestream.parked h ON h.id = p.behind";
-    bench.produce(&[of(1, "other", poison), of(2, "owner", r#"{"text":"before"}"#), broken(3), of(4, "owner", r#"{"text":"after"}"#)]);
+    bench.produce(&[
+        of(1, "other", poison),
+        of(2, "owner", r#"{"text":"before"}"#),
+        broken(3),
+        of(4, "owner", r#"{"text":"after"}"#),
+    ]);
     bench.settle().await;
     assert_eq!(bench.psql(behind), "1/other 1 4/owner/1");
     // Also for a member that comes later, and across batches.

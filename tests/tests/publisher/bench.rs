@@ -144,7 +144,12 @@ impl Bench {
 
     /// Does a work.
     pub async fn handle(&self, publisher: &Publisher, work: &Work) -> Result<Fact, Failure> {
-        let context = Context { database: &self.shared, kafka: &self.kafka, group: publisher.group(), others: &Others::default() };
+        let context = Context {
+            database: &self.shared,
+            kafka: &self.kafka,
+            group: publisher.group(),
+            others: &Others::default(),
+        };
         publisher.handle(work, &context).await
     }
 

@@ -106,7 +106,10 @@ async fn a_guard_that_hangs_holds_up_its_own_route_for_a_while_and_no_other() {
     // Asked one after the other they would take 400 s and more.
     assert!(begun.elapsed() < Duration::from_secs(45), "{:?}", begun.elapsed());
     // Those of the same route that answer are done; what was given up unasked waits for a person.
-    assert_eq!((bench.work("read_note").len(), bench.work("read_page").len(), bench.work("check_doc").len()), (400, 396, 0));
+    assert_eq!(
+        (bench.work("read_note").len(), bench.work("read_page").len(), bench.work("check_doc").len()),
+        (400, 396, 0)
+    );
     let letters = |like: &str| {
         bench.psql(&format!(
             "SELECT count(*) FROM lifestream.events WHERE event_type = 'work.dead_lettered' AND payload ->> 'error' LIKE '{like}'"

@@ -96,7 +96,9 @@ impl Agent for Scripted {
                 let lane = (what == "behind").then(|| "dead".to_owned());
                 return Err(Failure::Passing { error: "429".to_owned(), not_before, lane });
             }
-            "turn" => return Err(Failure::NotYet { reason: "its turn".to_owned(), wait: Some(Duration::from_secs(3600)) }),
+            "turn" => {
+                return Err(Failure::NotYet { reason: "its turn".to_owned(), wait: Some(Duration::from_secs(3600)) });
+            }
             "lag" if world.is_down.load(Ordering::SeqCst) => {
                 return Err(Failure::NotYet { reason: "the state lags".to_owned(), wait: None });
             }

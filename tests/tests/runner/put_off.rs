@@ -74,7 +74,8 @@ async fn work_whose_turn_comes_later_waits_for_it_and_counts_for_no_failure() {
     let turns: Vec<_> = (0..20).map(|n| task(&format!("turn:{n}"), n, json!({"host": "slow", "do": "turn"}))).collect();
     bench.put(&turns);
     bench.settle().await;
-    let waits = "lifestream.pending_retries WHERE reason = 'lane' AND attempt = 1 AND not_before > now() + interval '50 min'";
+    let waits =
+        "lifestream.pending_retries WHERE reason = 'lane' AND attempt = 1 AND not_before > now() + interval '50 min'";
     assert_eq!(bench.count(waits), 20);
     assert_eq!((bench.count("lifestream.events"), bench.count("lifestream.circuits")), (0, 0));
     bench.assert_none_lost();
@@ -86,7 +87,11 @@ async fn what_all_work_waits_for_stands_in_the_status_until_it_is_there() {
     let bench = Bench::new("run_lags").await;
     bench.world.is_down.store(true, std::sync::atomic::Ordering::SeqCst);
     let member = bench.start();
-    let status = || bench.psql("SELECT coalesce(string_agg(last_error, ' '), '') FROM lifestream.pipeline_status WHERE stage = 'scripted'");
+    let status = || {
+        bench.psql(
+            "SELECT coalesce(string_agg(last_error, ' '), '') FROM lifestream.pipeline_status WHERE stage = 'scripted'",
+        )
+    };
     bench.put(&(0..20).map(|n| task(&format!("lag:{n}"), n, json!({"do": "lag"}))).collect::<Vec<_>>());
     eventually(SOON, "it is told", || status().contains("the state lags"));
     assert_eq!(bench.count("lifestream.events"), 0);

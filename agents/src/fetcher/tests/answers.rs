@@ -45,7 +45,8 @@ async fn retry_after_is_passed_on() {
         ("503?Fri,_01_Jan_2010_00:00:00_GMT", None, 0),
         ("429", None, 0),
     ] {
-        let failure = fetcher.fetch(&format!("http://site.test:{port}/{query}"), None, &Others::default()).await.unwrap_err();
+        let failure =
+            fetcher.fetch(&format!("http://site.test:{port}/{query}"), None, &Others::default()).await.unwrap_err();
         let Failure::Passing { not_before, .. } = failure else { panic!("{failure:?}") };
         assert_eq!(not_before.is_some(), least.is_some(), "{query}");
         if let (Some(at), Some(least)) = (not_before, least) {
