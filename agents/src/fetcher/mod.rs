@@ -42,12 +42,12 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use crate::AgentError;
-use crate::runner::{Agent, Context, Fact, Failure, Lane};
+use crate::runner::{Agent, Context, Fact, Failure, Lane, Others};
 use limits::Limits;
 use metadata::Metadata;
 use pace::Pace;
 use reading::{AT_A_TIME, Body};
-use request::{Answer, Earlier, follow, header, judge};
+use request::{Answer, Earlier, Guides, follow, header, judge};
 use resolver::{Lookup, System};
 use robots::Robots;
 use stored::Stored;
@@ -88,10 +88,10 @@ impl Fetcher {
     }
 
     /// Fetches a URL: the payload of `content.fetched`, also where the answer for good is that there is no text.
-    async fn fetch(&self, url: &str, earlier: Option<&Stored>) -> Result<Value, Failure> {
+    async fn fetch(&self, url: &str, earlier: Option<&Stored>, others: &Others) -> Result<Value, Failure> {
         let mut metadata = Metadata { url: url.to_owned(), ..Metadata::default() };
         let whole = self.web.limits.whole;
-        match tokio::time::timeout(whole, self.page(&mut metadata, earlier)).await {
+        match tokio::time::timeout(whole, self.page(&mut metadata, earlier, others)).await {
             Ok(Ok(payload)) => Ok(payload),
             Ok(Err(Trouble::Final(error))) => Ok(json!({
                 "text_content": null,
@@ -101,16 +101,21 @@ impl Fetcher {
             Ok(Err(Trouble::Passing { error, not_before, host })) => {
                 Err(Failure::Passing { error, not_before, lane: host })
             }
+            Ok(Err(Trouble::NotYet { reason, wait })) => Err(Failure::NotYet { reason, wait: Some(wait) }),
             Err(_) => Err(Failure::passing(format!("not fetched within {whole:?}"))),
         }
     }
 
-    async fn page(&self, metadata: &mut Metadata, earlier: Option<&Stored>) -> Result<Value, Trouble> {
+    async fn page(&self, metadata: &mut Metadata, earlier: Option<&Stored>, others: &Others) -> Result<Value, Trouble> {
         let web = &self.web;
         let start = Target::parse(&metadata.url, &web.allow).map_err(Trouble::Final)?;
         let validators = earlier.map(|e| Earlier { final_url: &e.final_url, validators: &e.validators });
-        let answer = follow(web, start, Some(&self.robots), validators, web.limits.redirects).await?;
+        let answer =
+            follow(web, start, Some(Guides { robots: &self.robots, others }), validators, web.limits.redirects).await?;
         let Answer { target, response } = answer;
+        if judge(&response, &target, Timestamp::now()).is_ok() || response.status().as_u16() == 304 {
+            others.served(&target.name());
+        }
         metadata.final_url = Some(target.url().to_string());
         metadata.etag = header(response.headers(), &ETAG).filter(|text| text.len() <= VALIDATOR);
         metadata.last_modified = header(response.headers(), &LAST_MODIFIED).filter(|text| text.len() <= VALIDATOR);
@@ -198,11 +203,11 @@ impl Agent for Fetcher {
         let url = requested(work)?;
         let earlier = match Stored::find(context.database, &work.subject_id).await {
             Ok(earlier) => earlier,
-            Err(Trouble::Final(error) | Trouble::Passing { error, .. }) => {
-                return Err(Failure::NotYet { reason: error });
+            Err(Trouble::Final(error) | Trouble::Passing { error, .. } | Trouble::NotYet { reason: error, .. }) => {
+                return Err(Failure::NotYet { reason: error, wait: None });
             }
         };
-        let payload = self.fetch(&url, earlier.as_ref()).await?;
+        let payload = self.fetch(&url, earlier.as_ref(), context.others).await?;
         Ok(Fact { event_type: "content.fetched", payload })
     }
 }

@@ -9,6 +9,7 @@ use super::target::Target;
 use super::trouble::Trouble;
 use super::web::{Validators, Web};
 use crate::retry_after;
+use crate::runner::Others;
 
 /// An answer that is no redirect, with the place that gave it.
 pub struct Answer {
@@ -26,7 +27,15 @@ pub struct Earlier<'a> {
     pub validators: &'a Validators,
 }
 
-/// Follows redirects to an answer; `robots` is asked for each hop, and its Crawl-delay kept at each host, unless it is itself
+/// Who is asked on the way, beside the hosts themselves.
+pub struct Guides<'a> {
+    /// What hosts allow, and how often.
+    pub robots: &'a Robots,
+    /// Which hosts are left alone.
+    pub others: &'a Others,
+}
+
+/// Follows redirects to an answer; of the guides robots.txt is asked for each hop, and its Crawl-delay kept at each host, unless it is itself
 /// what is fetched.
 ///
 /// # Errors
@@ -34,14 +43,21 @@ pub struct Earlier<'a> {
 pub async fn follow(
     web: &Web,
     start: Target,
-    robots: Option<&Robots>,
+    guides: Option<Guides<'_>>,
     earlier: Option<Earlier<'_>>,
     redirects: usize,
 ) -> Result<Answer, Trouble> {
     let mut target = start;
     let mut visited = None;
     for _ in 0..=redirects {
-        if let Some(robots) = robots {
+        if let Some(Guides { robots, others }) = &guides {
+            // The first host's lane has let it through.
+            let paused =
+                visited.as_ref().filter(|host| **host != target.name()).and_then(|_| others.paused(&target.name()));
+            if let Some(wait) = paused {
+                let reason = format!("{}, where a redirect leads, is left alone for a while", target.name());
+                return Err(Trouble::NotYet { reason, wait });
+            }
             robots.check(web, &target).await.map_err(|trouble| trouble.at(&target))?;
             // Redirects within a host are one visit.
             if visited.replace(target.name()).is_none_or(|host| host != target.name()) {

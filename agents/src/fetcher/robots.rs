@@ -85,16 +85,13 @@ impl Robots {
     /// itself or by a redirect from elsewhere.
     ///
     /// # Errors
-    /// Its turn is further away than a task can wait: passing, and not before it.
+    /// Its turn is further away than a task can wait: the work comes again when it is there.
     pub async fn visit(&self, target: &Target) -> Result<(), Trouble> {
         let Some(delay) = self.delay(target) else { return Ok(()) };
-        self.visits.wait(&target.name(), delay, LONGEST_DELAY).await.map_err(|wait| Trouble::Passing {
-            error: format!(
-                "{} asks for {delay:?} between two visits (Crawl-delay), and others come first",
-                target.name()
-            ),
-            not_before: Timestamp::now().checked_add(wait).ok(),
-            host: Some(target.name()),
+        self.visits.wait(&target.name(), delay, LONGEST_DELAY).await.map_err(|wait| {
+            let reason =
+                format!("{} asks for {delay:?} between two visits (Crawl-delay), and others come first", target.name());
+            Trouble::NotYet { reason, wait }
         })
     }
 

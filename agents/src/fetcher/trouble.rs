@@ -1,5 +1,7 @@
 //! Why a fetch gave no text.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::target::Target;
@@ -17,6 +19,13 @@ pub enum Trouble {
         not_before: Option<Timestamp>,
         /// Whose doing it may be (`host:port`): of a page behind redirects not the host that the link names.
         host: Option<String>,
+    },
+    /// Nothing was asked: a host's turn has not come, or it is left alone for a while.
+    NotYet {
+        /// Whose, and why.
+        reason: String,
+        /// How long.
+        wait: Duration,
     },
 }
 

@@ -84,7 +84,7 @@ impl From<PublishError> for Failure {
         match error {
             PublishError::Webhook { error, not_before } => Self::Passing { error, not_before, lane: None },
             PublishError::Foreign { .. } => Self::Permanent { error: error.to_string() },
-            PublishError::NotMaterialized => Self::NotYet { reason: error.to_string() },
+            PublishError::NotMaterialized => Self::NotYet { reason: error.to_string(), wait: None },
             _ => Self::passing(error.to_string()),
         }
     }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use lifestream_envelope::kafka::Kafka;
 use lifestream_envelope::work::Work;
 
+use super::others::Others;
 use crate::{AgentError, Database};
 
 /// Does one type of work. The runner consumes, keeps order and pace, emits what comes of it, and commits.
@@ -68,6 +69,8 @@ pub struct Context<'a> {
     pub kafka: &'a Kafka,
     /// The consumer group that works, without prefix.
     pub group: &'a str,
+    /// For lanes that a task comes to beside its own.
+    pub others: &'a Others,
 }
 
 /// What came of a task. The runner emits it about the work's subject, with the id derived from group and work.
@@ -92,11 +95,13 @@ pub enum Failure {
         /// to. The own one has served then.
         lane: Option<String>,
     },
-    /// Nobody has failed: what it needs of the system itself is not there yet, such as state that lags behind. It comes
-    /// again after up to a minute, as the same attempt, for as long as it takes.
+    /// Nobody has failed: what it needs is not there yet, such as state that lags behind, or its turn at a host. It comes
+    /// again as the same attempt, for as long as it takes.
     NotYet {
-        /// For people, in the log: the same words for all such work. No secret in it.
+        /// For people, in the log and in the status: the same words for all such work. No secret in it.
         reason: String,
+        /// When, where that is known; else after up to a minute.
+        wait: Option<Duration>,
     },
     /// Trying again cannot help: straight to the dead letters.
     Permanent {
@@ -115,7 +120,7 @@ impl Failure {
     pub fn error(&self) -> &str {
         match self {
             Self::Passing { error, .. } | Self::Permanent { error } => error,
-            Self::NotYet { reason } => reason,
+            Self::NotYet { reason, .. } => reason,
         }
     }
 }

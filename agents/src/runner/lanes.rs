@@ -157,12 +157,19 @@ impl Lanes {
         }
     }
 
-    /// What a task's end says about a lane; `true` where the circuit's state has changed. A lane that no task came for says
-    /// nothing to any.
+    /// What a task's end says about a lane; `true` where the circuit's state has changed. One that no task came for, such as a
+    /// host that redirects lead to, has a circuit from its first failure on.
     pub fn judge(&mut self, name: &str, verdict: &Verdict, now: Instant) -> bool {
         let settings = self.settings;
+        if matches!(verdict, Verdict::Failed { .. }) && !self.lanes.contains_key(name) {
+            self.come(name, Duration::ZERO, now);
+        }
         let Some(lane) = self.lanes.get_mut(name) else { return false };
         let before = lane.circuit.state();
+        if lane.running == 0 && lane.circuit.opens().is_some_and(|opens| opens <= now) {
+            // Nobody starts in such a lane: whoever came by after the pause was the probe.
+            lane.circuit.started();
+        }
         lane.heard = Some(now);
         lane.circuit.ended(verdict, &settings, now);
         if lane.circuit.state() == State::Slow && before != State::Slow {
@@ -186,6 +193,25 @@ impl Lanes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_host_that_only_redirects_lead_to_has_a_circuit_of_its_own() {
+        let (mut lanes, start) = (Lanes::new(CircuitSettings::default(), 2), Instant::now());
+        let failed = Verdict::Failed { error: "503".to_owned(), not_before: None };
+        assert!(!lanes.judge("far", &Verdict::Worked, start) && lanes.circuit("far").is_none());
+        for _ in 0..10 {
+            lanes.judge("far", &failed, start);
+        }
+        let first = lanes.paused_until("far", start).map(|until| until - start);
+        assert_eq!(first, Some(CircuitSettings::default().pause));
+        // What was on its way adds nothing; what comes by after the pause decides.
+        lanes.judge("far", &failed, start);
+        let later = start + CircuitSettings::default().pause;
+        lanes.judge("far", &failed, later);
+        assert_eq!(lanes.paused_until("far", later).map(|until| until - later), first.map(|first| first * 2));
+        assert!(lanes.judge("far", &Verdict::Worked, later));
+        assert_eq!(lanes.circuit("far").map(Circuit::state), Some(State::Closed));
+    }
 
     #[test]
     fn lanes_that_fail_are_forgotten_after_a_quiet_hour_and_those_at_work_are_not() {

@@ -11,6 +11,7 @@ mod board;
 mod circuit;
 mod lanes;
 mod malformed;
+mod others;
 mod queue;
 mod refusal;
 mod task;
@@ -19,6 +20,10 @@ mod worker;
 pub use agent::{Agent, Context, Fact, Failure, Lane};
 pub(crate) use answer::shortened;
 pub use circuit::CircuitSettings;
+#[cfg(test)]
+pub(crate) use circuit::{Circuit, State};
+pub use others::Others;
+pub use task::STATE;
 
 use std::sync::{Arc, Mutex};
 
@@ -64,7 +69,8 @@ pub async fn run(
     let group = options.group.unwrap_or_else(|| agent.group().to_owned());
     let database = Arc::new(Database::new(&settings.postgres, &format!("agent {name}")));
     let (away, lagging) = (Mutex::new(Outage::new(name)), Mutex::new(Outage::new(name)));
-    let shared = Arc::new(Shared { agent: Box::new(agent), database, kafka, group, away, lagging });
+    let others = Others::default();
+    let shared = Arc::new(Shared { agent: Box::new(agent), database, kafka, group, others, away, lagging });
     let mut outage = Outage::new(name);
     let mut waits = backoff::forever();
     loop {

@@ -18,9 +18,13 @@ use super::agent::{Agent, Context, Fact, Failure, Lane};
 use super::answer::{self, Answer, shortened};
 use super::circuit::Verdict;
 use super::malformed;
+use super::others::Others;
 use super::queue::Reason;
 use super::refusal::{self, Refusal};
 use crate::{AgentError, Database};
+
+/// What work waits for that is not ready for it: as a lane it stands in `lifestream.circuits` and the status while that lasts.
+pub const STATE: &str = "the state";
 
 /// What all tasks of an agent share.
 pub struct Shared {
@@ -32,6 +36,8 @@ pub struct Shared {
     pub kafka: Kafka,
     /// The consumer group, without prefix.
     pub group: String,
+    /// Lanes that tasks come to beside their own.
+    pub others: Others,
     /// Says once that the database is away.
     pub away: Mutex<Outage>,
     /// Says once that work waits for the state.
@@ -41,7 +47,7 @@ pub struct Shared {
 impl Shared {
     /// What the agent is lent.
     pub fn context(&self) -> Context<'_> {
-        Context { database: &self.database, kafka: &self.kafka, group: &self.group }
+        Context { database: &self.database, kafka: &self.kafka, group: &self.group, others: &self.others }
     }
 
     /// The topic of the agent's work, without prefix.
@@ -101,10 +107,18 @@ impl Shared {
         }
         let (result, outcome) = self.handle(work, lane).await;
         failpoint!("runner.handled");
-        if let Err(Failure::NotYet { reason }) = &result {
-            lock(&self.lagging).down(reason);
-            self.put_off(work, place, Reason::State, lag(work, Timestamp::now())).await;
-            return outcome;
+        match &result {
+            Err(Failure::NotYet { reason, wait: Some(wait) }) => {
+                tracing::debug!(work = %work.id, subject = work.subject_id, ?wait, "{reason}");
+                self.put_off(work, place, Reason::Lane, *wait).await;
+                return outcome;
+            }
+            Err(Failure::NotYet { reason, wait: None }) => {
+                lock(&self.lagging).down(reason);
+                self.put_off(work, place, Reason::State, lag(work, Timestamp::now())).await;
+                return outcome;
+            }
+            _ => {}
         }
         if result.is_ok() {
             lock(&self.lagging).over();
@@ -127,7 +141,10 @@ impl Shared {
         let (agent, deadline, context) = (&self.agent, self.agent.deadline(), self.context());
         let handled = AssertUnwindSafe(agent.handle(work, &context)).catch_unwind();
         match tokio::time::timeout(deadline, handled).await {
-            Ok(Ok(Ok(fact))) => (Ok(fact), Verdict::Worked.into()),
+            Ok(Ok(Ok(fact))) => {
+                // What it needed of the state was there.
+                (Ok(fact), Outcome { own: Verdict::Worked, other: Some((STATE.to_owned(), Verdict::Worked)) })
+            }
             Ok(Ok(Err(failure))) => {
                 let outcome = Outcome::of(&failure, lane);
                 (Err(failure), outcome)
@@ -217,7 +234,14 @@ impl From<Verdict> for Outcome {
 
 impl Outcome {
     fn of(failure: &Failure, own: Option<&str>) -> Self {
-        let Failure::Passing { error, not_before, lane } = failure else { return Verdict::Neutral.into() };
+        let (error, not_before, lane) = match failure {
+            Failure::Passing { error, not_before, lane } => (error, not_before, lane),
+            Failure::NotYet { reason, wait: None } => {
+                let failed = Verdict::Failed { error: reason.clone(), not_before: None };
+                return Self { own: Verdict::Neutral, other: Some((STATE.to_owned(), failed)) };
+            }
+            Failure::NotYet { .. } | Failure::Permanent { .. } => return Verdict::Neutral.into(),
+        };
         let wait = not_before.and_then(|time| Duration::try_from(time.duration_since(Timestamp::now())).ok());
         let not_before = wait.and_then(|wait| Instant::now().checked_add(wait));
         let failed = Verdict::Failed { error: error.clone(), not_before };
@@ -267,9 +291,14 @@ mod tests {
         {
             assert_eq!(Outcome::of(&failure(blamed), Some("short:443")), expected, "{blamed:?}");
         }
-        for nobodys in [Failure::Permanent { error: "x".to_owned() }, Failure::NotYet { reason: "x".to_owned() }] {
+        let turn = Failure::NotYet { reason: "x".to_owned(), wait: Some(Duration::from_secs(9)) };
+        for nobodys in [Failure::Permanent { error: "x".to_owned() }, turn] {
             assert_eq!(Outcome::of(&nobodys, Some("short:443")), Verdict::Neutral.into());
         }
+        // No host's failure, and yet it is to be seen.
+        let lags = Failure::NotYet { reason: "503".to_owned(), wait: None };
+        let seen = Outcome { own: Verdict::Neutral, other: Some((STATE.to_owned(), failed())) };
+        assert_eq!(Outcome::of(&lags, Some("short:443")), seen);
     }
 
     #[test]

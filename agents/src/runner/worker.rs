@@ -75,6 +75,7 @@ impl Worker {
         let shared = Arc::clone(&self.shared);
         shared.database.claim().await?;
         for (lane, circuit) in board::load(&shared.database, &shared.kafka.group(&shared.group)).await? {
+            shared.others.note(&lane, &circuit);
             self.queue.restore(&lane, circuit, Instant::now());
         }
         shared.agent.prepare(&shared.context()).await
@@ -230,8 +231,12 @@ impl Worker {
         let Some((key, lane)) = queued else { return };
         self.queue.end(&key, lane.as_deref());
         let now = Instant::now();
-        for (lane, verdict) in lane.map(|lane| (lane, outcome.own)).into_iter().chain(outcome.other) {
+        let served = self.shared.others.take_served().into_iter().map(|lane| (lane, Verdict::Worked));
+        for (lane, verdict) in lane.map(|lane| (lane, outcome.own)).into_iter().chain(served).chain(outcome.other) {
             let (changed, deferred) = self.queue.judge(&lane, &verdict, now);
+            if let Some(circuit) = self.queue.circuit(&lane) {
+                self.shared.others.note(&lane, circuit);
+            }
             if changed {
                 self.note(Some(&lane), now);
             }

@@ -91,9 +91,9 @@ SELECT state();
 SELECT forget();
 -- an enrichment counts by its text: one of an older text that comes late changes nothing, in whatever order they are applied
 BEGIN;
-SELECT count(lifestream.emit_event('content.fetched', 'link', 'link:texts', jsonb_build_object('text_content', n), id => format('00000000-0000-4000-8000-00000000080%s', n)::uuid)) FROM generate_series(1, 2) n;
+SELECT count(lifestream.emit_event('content.fetched', 'link', 'link:texts', jsonb_build_object('text_content', n), id => format('00000000-0000-4000-8000-00000000770%s', n)::uuid)) FROM generate_series(1, 2) n;
 CREATE FUNCTION of_text(n int, seq bigint, payload jsonb) RETURNS lifestream.events LANGUAGE sql AS $$
-    SELECT jsonb_populate_record(example('enrichment.completed', 9000000 + seq, 'link:texts', payload), jsonb_build_object('causation_id', format('00000000-0000-4000-8000-00000000080%s', n)))
+    SELECT jsonb_populate_record(example('enrichment.completed', 9000000 + seq, 'link:texts', payload), jsonb_build_object('causation_id', format('00000000-0000-4000-8000-00000000770%s', n)))
 $$;
 SELECT * FROM ends(ARRAY[
     of_text(1, 1, '{"tags": ["one", "both"], "summary": "of the first text"}'),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lifestream_agents::Database;
 use lifestream_agents::enricher::Enricher;
-use lifestream_agents::runner::{Agent, Context, Failure};
+use lifestream_agents::runner::{Agent, Context, Failure, Others};
 use lifestream_envelope::groups;
 use lifestream_envelope::kafka::Kafka as Client;
 use lifestream_envelope::settings::Settings;
@@ -69,7 +69,7 @@ async fn a_member_without_the_partition_holds_the_whole_catalog_and_follows_it()
     eventually(SOON, "one of two members has the partition", || partitions(&one) + partitions(&two) == 1);
 
     let database = Database::new(&settings(&prefix, &api, "unused-key").postgres, "enricher");
-    let context = Context { database: &database, kafka: &kafka, group: groups::ENRICHER };
+    let context = Context { database: &database, kafka: &kafka, group: groups::ENRICHER, others: &Others::default() };
     for (number, key) in ["key-of-the-first", "key-of-the-second"].into_iter().enumerate() {
         let enricher = Enricher::new(&settings(&prefix, &api, key)).unwrap();
         let task = work("link:1", "Bread is baked from flour and water.");
@@ -118,7 +118,7 @@ async fn without_the_topic_no_task_is_begun() {
     let settings = settings(&prefix, &api, "unused-key");
     let kafka = Client::new(&settings.kafka).unwrap();
     let database = Database::new(&settings.postgres, "enricher");
-    let context = Context { database: &database, kafka: &kafka, group: groups::ENRICHER };
+    let context = Context { database: &database, kafka: &kafka, group: groups::ENRICHER, others: &Others::default() };
     let enricher = Enricher::new(&settings).unwrap();
     let error = enricher.prepare(&context).await.unwrap_err();
     assert!(error.to_string().contains(&format!("{prefix}tags.catalog")) && !error.is_permanent(), "{error}");

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use lifestream_agents::Database as Shared;
 use lifestream_agents::publisher::Publisher;
-use lifestream_agents::runner::{Agent, Context, Fact, Failure};
+use lifestream_agents::runner::{Agent, Context, Fact, Failure, Others};
 use lifestream_envelope::kafka::Kafka;
 use lifestream_envelope::settings::Settings;
 use lifestream_envelope::work::Work;
@@ -144,7 +144,12 @@ impl Bench {
 
     /// Does a work.
     pub async fn handle(&self, publisher: &Publisher, work: &Work) -> Result<Fact, Failure> {
-        let context = Context { database: &self.shared, kafka: &self.kafka, group: publisher.group() };
+        let context = Context {
+            database: &self.shared,
+            kafka: &self.kafka,
+            group: publisher.group(),
+            others: &Others::default(),
+        };
         publisher.handle(work, &context).await
     }
 

@@ -147,7 +147,7 @@ async fn a_state_that_does_not_come_is_no_failure() {
     let enriched = json!({"tags": ["rust"], "summary": "A summary.", "topic": "things", "model": "local"});
     let event = bench.emit("enrichment.completed", "link:late", "", enriched).await;
     let answer = bench.publish(&bench.publisher(), "link:late", event).await.unwrap_err();
-    assert!(matches!(&answer, Failure::NotYet { reason } if reason.contains("materializer")), "{answer:?}");
+    assert!(matches!(&answer, Failure::NotYet { reason, .. } if reason.contains("materializer")), "{answer:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

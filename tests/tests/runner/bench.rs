@@ -42,7 +42,7 @@ pub struct World {
 }
 
 /// Does what the payload says: `do` is nothing (works), `wait`, `pause` (a few milliseconds), `fail`, `permanent`,
-/// `panic`, `hang`, `later` (with Retry-After), `behind` (a redirect to the host `dead` that says so), `lag` (the state is not there yet), `odd` (a
+/// `panic`, `hang`, `later` (with Retry-After), `behind` (a redirect to the host `dead` that says so), `lag` (the state is not there yet), `turn` (in an hour), `odd` (a
 /// fact that PostgreSQL refuses). Work with `host` has a lane; everything at the host `down` fails, and `lag` waits, while the world says so.
 struct Scripted {
     world: Arc<World>,
@@ -96,8 +96,11 @@ impl Agent for Scripted {
                 let lane = (what == "behind").then(|| "dead".to_owned());
                 return Err(Failure::Passing { error: "429".to_owned(), not_before, lane });
             }
+            "turn" => {
+                return Err(Failure::NotYet { reason: "its turn".to_owned(), wait: Some(Duration::from_secs(3600)) });
+            }
             "lag" if world.is_down.load(Ordering::SeqCst) => {
-                return Err(Failure::NotYet { reason: "the state lags".to_owned() });
+                return Err(Failure::NotYet { reason: "the state lags".to_owned(), wait: None });
             }
             "odd" => return Ok(Fact { event_type: "content.fetched", payload: json!({"text": "a\0b"}) }),
             _ => {}

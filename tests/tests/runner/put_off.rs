@@ -67,3 +67,36 @@ async fn partitions_that_go_while_it_is_written_take_it_along() {
     second.stop().await;
     bench.assert_none_lost();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn work_whose_turn_comes_later_waits_for_it_and_counts_for_no_failure() {
+    let bench = Bench::new("run_turn").await;
+    let turns: Vec<_> = (0..20).map(|n| task(&format!("turn:{n}"), n, json!({"host": "slow", "do": "turn"}))).collect();
+    bench.put(&turns);
+    bench.settle().await;
+    let waits =
+        "lifestream.pending_retries WHERE reason = 'lane' AND attempt = 1 AND not_before > now() + interval '50 min'";
+    assert_eq!(bench.count(waits), 20);
+    assert_eq!((bench.count("lifestream.events"), bench.count("lifestream.circuits")), (0, 0));
+    bench.assert_none_lost();
+}
+
+/// A privilege that is missing, or a materializer that does not run: no work fails for it, and yet somebody must see it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_all_work_waits_for_stands_in_the_status_until_it_is_there() {
+    let bench = Bench::new("run_lags").await;
+    bench.world.is_down.store(true, std::sync::atomic::Ordering::SeqCst);
+    let member = bench.start();
+    let status = || {
+        bench.psql(
+            "SELECT coalesce(string_agg(last_error, ' '), '') FROM lifestream.pipeline_status WHERE stage = 'scripted'",
+        )
+    };
+    bench.put(&(0..20).map(|n| task(&format!("lag:{n}"), n, json!({"do": "lag"}))).collect::<Vec<_>>());
+    eventually(SOON, "it is told", || status().contains("the state lags"));
+    assert_eq!(bench.count("lifestream.events"), 0);
+    bench.world.is_down.store(false, std::sync::atomic::Ordering::SeqCst);
+    bench.put(&[task("good", 1, json!({}))]);
+    eventually(SOON, "it is over", || status().is_empty());
+    member.stop().await;
+}

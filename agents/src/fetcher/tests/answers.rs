@@ -24,11 +24,11 @@ async fn what_is_for_good_is_a_fact_and_what_may_pass_a_failure() {
     for status in
         [204, 205, 206, 300, 302, 304, 305, 400, 401, 402, 403, 404, 405, 406, 410, 414, 418, 422, 451, 499, 600]
     {
-        let told = told(&fetcher.fetch(&format!("http://site.test:{port}/{status}"), None).await);
+        let told = told(&fetcher.fetch(&format!("http://site.test:{port}/{status}"), None, &Others::default()).await);
         assert!(told.starts_with(&format!("fact: HTTP {status}")), "{told}");
     }
     for status in [408, 425, 429, 500, 501, 502, 503, 504, 599] {
-        let told = told(&fetcher.fetch(&format!("http://site.test:{port}/{status}"), None).await);
+        let told = told(&fetcher.fetch(&format!("http://site.test:{port}/{status}"), None, &Others::default()).await);
         assert!(told.starts_with(&format!("passing: HTTP {status}")), "{told}");
     }
 }
@@ -45,7 +45,8 @@ async fn retry_after_is_passed_on() {
         ("503?Fri,_01_Jan_2010_00:00:00_GMT", None, 0),
         ("429", None, 0),
     ] {
-        let failure = fetcher.fetch(&format!("http://site.test:{port}/{query}"), None).await.unwrap_err();
+        let failure =
+            fetcher.fetch(&format!("http://site.test:{port}/{query}"), None, &Others::default()).await.unwrap_err();
         let Failure::Passing { not_before, .. } = failure else { panic!("{failure:?}") };
         assert_eq!(not_before.is_some(), least.is_some(), "{query}");
         if let (Some(at), Some(least)) = (not_before, least) {
@@ -74,7 +75,7 @@ async fn a_failure_is_about_the_host_that_was_asked_last() {
         .map(|(host, port)| format!("{host}:{port}"));
     let fetcher = fetcher(&hosts, Names::default());
     for (path, to_blame) in ["/own", "/busy", "/ruled", "/dead"].into_iter().zip(&hosts) {
-        let failure = fetcher.fetch(&format!("http://{}{path}", hosts[0]), None).await.unwrap_err();
+        let failure = fetcher.fetch(&format!("http://{}{path}", hosts[0]), None, &Others::default()).await.unwrap_err();
         assert!(matches!(&failure, Failure::Passing { lane: Some(lane), .. } if lane == to_blame), "{failure:?}");
     }
 }
@@ -106,10 +107,10 @@ async fn redirects_are_followed_to_an_end_and_no_further() {
         ("/bad", "fact: bad address: redirect to \"http://[\""),
         ("/a", "fact: bad address: redirect to \"//other.test:PORT/c\""),
     ] {
-        let told = told(&fetcher.fetch(&at(path), None).await);
+        let told = told(&fetcher.fetch(&at(path), None, &Others::default()).await);
         assert!(told.starts_with(expected), "{path}: {told}");
     }
-    let payload = fetcher.fetch(&at("/n/1#part"), None).await.unwrap();
+    let payload = fetcher.fetch(&at("/n/1#part"), None, &Others::default()).await.unwrap();
     assert_eq!(payload["metadata"]["url"], at("/n/1#part"));
     assert_eq!(payload["metadata"]["final_url"], at("/n/0"));
 }
@@ -126,10 +127,10 @@ async fn other_types_are_refused_by_name_before_they_are_read() {
     for kind in
         ["application/pdf", "image/png", "video/mp4", "application/json", "application/octet-stream", "text/css"]
     {
-        let told = told(&fetcher.fetch(&format!("http://site.test:{port}/{kind}"), None).await);
+        let told = told(&fetcher.fetch(&format!("http://site.test:{port}/{kind}"), None, &Others::default()).await);
         assert!(told.starts_with(&format!("fact: content type {kind} is not read")), "{told}");
     }
-    let told = told(&fetcher.fetch(&format!("http://site.test:{port}/text/html"), None).await);
+    let told = told(&fetcher.fetch(&format!("http://site.test:{port}/text/html"), None, &Others::default()).await);
     assert_eq!(told, "fact: larger than 2097152 bytes");
 }
 
@@ -174,7 +175,7 @@ async fn whoever_does_not_answer_is_a_passing_failure_that_says_what_happened() 
         (format!("https://site.test:{plain}/"), "could not be connected to"),
         ("http://x.nowhere.test/".to_owned(), "could not be resolved"),
     ] {
-        let told = told(&fetcher.fetch(&url, None).await);
+        let told = told(&fetcher.fetch(&url, None, &Others::default()).await);
         println!("{told}");
         assert!(told.starts_with("passing: ") && told.contains(expected), "{url}: {told}");
     }
@@ -204,7 +205,7 @@ async fn a_certificate_that_nobody_vouches_for_is_a_passing_failure() {
         }
     });
     let fetcher = fetcher(&[format!("site.test:{port}")], Names::default());
-    let told = told(&fetcher.fetch(&format!("https://site.test:{port}/"), None).await);
+    let told = told(&fetcher.fetch(&format!("https://site.test:{port}/"), None, &Others::default()).await);
     println!("{told}");
     assert!(told.starts_with("passing: ") && told.contains("certificate"), "{told}");
 }

@@ -13,7 +13,7 @@ async fn read(kind: &'static str, body: impl Into<Vec<u8>>) -> Value {
     })
     .await;
     let fetcher = fetcher(&[format!("site.test:{port}")], Names::default());
-    fetcher.fetch(&format!("http://site.test:{port}/posts/lamp"), None).await.unwrap()
+    fetcher.fetch(&format!("http://site.test:{port}/posts/lamp"), None, &Others::default()).await.unwrap()
 }
 
 #[tokio::test]
@@ -163,7 +163,7 @@ async fn compressed_pages_are_read() {
         ("/zstd", "fact: content encoding \"zstd\" is not read"),
         ("/twice", "fact: content encoding \"gzip, gzip\" is not read"),
     ] {
-        let told = told(&fetcher.fetch(&format!("http://site.test:{port}{path}"), None).await);
+        let told = told(&fetcher.fetch(&format!("http://site.test:{port}{path}"), None, &Others::default()).await);
         assert!(told.starts_with(expected), "{told}");
     }
 }

@@ -126,7 +126,7 @@ async fn hostile_pages_end_in_a_named_result() {
     for (at, (name, _, expected)) in pages.iter().enumerate() {
         let before = forget_peak();
         let started = std::time::Instant::now();
-        let told = told(&fetcher.fetch(&format!("http://site.test:{port}/{at}"), None).await);
+        let told = told(&fetcher.fetch(&format!("http://site.test:{port}/{at}"), None, &Others::default()).await);
         let grown = peak().saturating_sub(before);
         println!("{name:45} {:>6} ms {:>4} MB  {told}", started.elapsed().as_millis(), grown >> 20);
         assert!(told.starts_with(expected), "{name}: {told}");
@@ -225,7 +225,7 @@ async fn hostile_bodies_end_in_a_named_result() {
         .await;
         let fetcher = fetcher(&[format!("site.test:{port}")], Names::default());
         let before = forget_peak();
-        let told = told(&fetcher.fetch(&format!("http://site.test:{port}/"), None).await);
+        let told = told(&fetcher.fetch(&format!("http://site.test:{port}/"), None, &Others::default()).await);
         let grown = peak().saturating_sub(before);
         println!("{name:45} {:>4} MB  {told}", grown >> 20);
         assert!(told.starts_with(expected), "{name}: {told}");
@@ -289,7 +289,7 @@ async fn hostile_servers_end_in_a_named_result() {
         let port = by_hand(move |_, stream| attack(at, stream)).await;
         let fetcher = fetcher(&[format!("site.test:{port}")], Names::default());
         let before = forget_peak();
-        let told = told(&fetcher.fetch(&format!("http://site.test:{port}/"), None).await);
+        let told = told(&fetcher.fetch(&format!("http://site.test:{port}/"), None, &Others::default()).await);
         let grown = peak().saturating_sub(before);
         println!("{name:45} {:>4} MB  {told}", grown >> 20);
         assert!(told.starts_with(expected), "{name}: {told}");
@@ -305,10 +305,10 @@ async fn a_page_that_finds_no_place_in_time_is_a_passing_failure() {
     let fetcher = fetcher_with(&[format!("site.test:{port}")], Box::new(Names::default()), short);
     let held = Arc::clone(&fetcher.gate).acquire_many_owned(AT_A_TIME as u32).await.unwrap();
     let url = format!("http://site.test:{port}/");
-    let first = told(&fetcher.fetch(&url, None).await);
+    let first = told(&fetcher.fetch(&url, None, &Others::default()).await);
     assert!(first.starts_with("passing: the page was not read within"), "{first}");
     drop(held);
-    assert_eq!(told(&fetcher.fetch(&url, None).await), "text: \"x\"");
+    assert_eq!(told(&fetcher.fetch(&url, None, &Others::default()).await), "text: \"x\"");
 }
 
 /// The most memory that the process has had since; 0 where the system does not say. Other tests run beside it, so only

@@ -25,11 +25,11 @@ async fn what_is_not_modified_is_emitted_again_as_it_is_stored() {
     let (port, seen) = site().await;
     let fetcher = fetcher(&[format!("site.test:{port}")], Names::default());
     let url = format!("http://site.test:{port}/moved");
-    let first = fetcher.fetch(&url, None).await.unwrap();
+    let first = fetcher.fetch(&url, None, &Others::default()).await.unwrap();
     assert_eq!((&first["text_content"], &first["metadata"]["etag"]), (&json!("the text"), &json!("\"v1\"")));
 
     let stored = Stored::new("the text".to_owned(), first["metadata"].clone()).unwrap();
-    let again = fetcher.fetch(&url, Some(&stored)).await.unwrap();
+    let again = fetcher.fetch(&url, Some(&stored), &Others::default()).await.unwrap();
     let mut expected = first.clone();
     expected["metadata"]["last_modified"] = json!("later");
     assert_eq!(again, expected);
@@ -45,26 +45,26 @@ async fn another_readers_text_and_what_has_changed_are_fetched_whole() {
     let (port, _) = site().await;
     let fetcher = fetcher(&[format!("site.test:{port}")], Names::default());
     let url = format!("http://site.test:{port}/page");
-    let first = fetcher.fetch(&url, None).await.unwrap();
+    let first = fetcher.fetch(&url, None, &Others::default()).await.unwrap();
     let mut metadata = first["metadata"].clone();
     metadata["reader"] = json!(0);
     assert!(Stored::new("old".to_owned(), metadata.clone()).is_none());
     metadata["reader"] = json!(reading::READER);
     metadata["etag"] = json!("\"v0\"");
     let stored = Stored::new("old".to_owned(), metadata.clone()).unwrap();
-    assert_eq!(fetcher.fetch(&url, Some(&stored)).await.unwrap(), first);
+    assert_eq!(fetcher.fetch(&url, Some(&stored), &Others::default()).await.unwrap(), first);
     // Nothing to ask with; and what nobody's HTTP can carry is not sent.
     metadata["etag"] = Value::Null;
     assert!(Stored::new("old".to_owned(), metadata.clone()).is_none());
     metadata["etag"] = json!("a\r\nb: c");
     let stored = Stored::new("old".to_owned(), metadata).unwrap();
-    assert_eq!(fetcher.fetch(&url, Some(&stored)).await.unwrap(), first);
+    assert_eq!(fetcher.fetch(&url, Some(&stored), &Others::default()).await.unwrap(), first);
 }
 
 #[tokio::test]
 async fn a_304_that_nobody_asked_for_is_no_text() {
     let port = serve(|path, _| if path == "/robots.txt" { missing() } else { answer(304, &[], "") }).await;
     let fetcher = fetcher(&[format!("site.test:{port}")], Names::default());
-    let told = told(&fetcher.fetch(&format!("http://site.test:{port}/"), None).await);
+    let told = told(&fetcher.fetch(&format!("http://site.test:{port}/"), None, &Others::default()).await);
     assert!(told.starts_with("fact: HTTP 304"), "{told}");
 }

@@ -37,7 +37,7 @@ async fn it_is_respected_at_each_hop() {
     ] {
         let (port, _) = site(status, &[], rules).await;
         let fetcher = fetcher(&[format!("site.test:{port}")], Names::default());
-        let told = told(&fetcher.fetch(&format!("http://site.test:{port}{path}"), None).await);
+        let told = told(&fetcher.fetch(&format!("http://site.test:{port}{path}"), None, &Others::default()).await);
         assert!(told.starts_with(expected), "{status} {path}: {told}");
     }
 }
@@ -48,7 +48,8 @@ async fn it_is_asked_for_once_also_by_many_at_a_time_and_when_it_fails() {
         let (port, asked) = site(status, &[], "User-agent: *\nAllow: /\n").await;
         let fetcher = fetcher(&[format!("site.test:{port}")], Names::default());
         let url = format!("http://site.test:{port}/open");
-        for result in futures_util::future::join_all((0..20).map(|_| fetcher.fetch(&url, None))).await {
+        let others = Others::default();
+        for result in futures_util::future::join_all((0..20).map(|_| fetcher.fetch(&url, None, &others))).await {
             assert!(told(&result).starts_with(expected), "{}", told(&result));
         }
         assert_eq!(asked.load(Ordering::SeqCst), 1, "{status}");
@@ -59,7 +60,7 @@ async fn it_is_asked_for_once_also_by_many_at_a_time_and_when_it_fails() {
 async fn a_retry_after_of_it_counts() {
     let (port, _) = site(503, &[("retry-after", "300")], "").await;
     let fetcher = fetcher(&[format!("site.test:{port}")], Names::default());
-    let failure = fetcher.fetch(&format!("http://site.test:{port}/"), None).await.unwrap_err();
+    let failure = fetcher.fetch(&format!("http://site.test:{port}/"), None, &Others::default()).await.unwrap_err();
     assert!(matches!(failure, Failure::Passing { not_before: Some(_), .. }), "{failure:?}");
 }
 
@@ -75,7 +76,7 @@ async fn a_crawl_delay_slows_the_lane_down_but_not_without_end() {
         let (port, _) = site(200, &[], rules).await;
         let fetcher = fetcher(&[format!("site.test:{port}")], Names::default());
         let url = format!("http://site.test:{port}/open");
-        let told = told(&fetcher.fetch(&url, None).await);
+        let told = told(&fetcher.fetch(&url, None, &Others::default()).await);
         assert_eq!(told, "text: \"a page\"", "{rules}");
         let target = Target::parse(&url, &fetcher.web.allow).unwrap();
         let delay = fetcher.robots.delay(&target).unwrap_or_default().max(fetcher.web.interval);
@@ -106,7 +107,7 @@ async fn its_own_requests_are_guarded_and_bounded() {
         ("moved.test", "fact: robots.txt"),
         ("long.test", "fact: robots.txt"),
     ] {
-        let told = told(&fetcher.fetch(&format!("http://{host}:{port}/open"), None).await);
+        let told = told(&fetcher.fetch(&format!("http://{host}:{port}/open"), None, &Others::default()).await);
         assert!(told.starts_with(expected), "{host}: {told}");
     }
     assert_eq!(canary.connections().await, 0);
@@ -121,7 +122,7 @@ async fn the_site_that_a_redirect_leads_to_has_its_own_rules() {
     })
     .await;
     let fetcher = fetcher(&[format!("open.test:{open}"), format!("closed.test:{closed}")], Names::default());
-    let told = told(&fetcher.fetch(&format!("http://open.test:{open}/"), None).await);
+    let told = told(&fetcher.fetch(&format!("http://open.test:{open}/"), None, &Others::default()).await);
     assert!(told.starts_with("fact: robots.txt of http://closed.test:"), "{told}");
 }
 
@@ -148,11 +149,46 @@ async fn a_crawl_delay_counts_for_whoever_a_redirect_leads_to_it() {
     let fetcher = fetcher(&[format!("slow.test:{slow}"), format!("short.test:{short}")], Names::default());
     let urls: Vec<String> =
         ["1", "2", "moved"].iter().map(|path| format!("http://short.test:{short}/{path}")).collect();
-    for result in futures_util::future::join_all(urls.iter().map(|url| fetcher.fetch(url, None))).await {
+    let others = Others::default();
+    for result in futures_util::future::join_all(urls.iter().map(|url| fetcher.fetch(url, None, &others))).await {
         assert_eq!(told(&result), "text: \"a page\"");
     }
     let visits = visits.lock().unwrap();
     let apart: Vec<Duration> = visits.windows(2).map(|pair| pair[1] - pair[0]).collect();
     // Both ends are taken when the server hears, which is a little after the turn.
     assert!(apart.len() == 2 && apart.iter().all(|gap| *gap > DELAY * 9 / 10), "{apart:?}");
+}
+
+/// Nobody has failed: the work comes again when its turn is there.
+#[tokio::test]
+async fn a_turn_that_is_further_away_than_a_task_can_wait_is_no_failure() {
+    let (port, _) = site(200, &[], "User-agent: *\nCrawl-delay: 60\n").await;
+    let fetcher = fetcher(&[format!("site.test:{port}")], Names::default());
+    let (url, others) = (format!("http://site.test:{port}/"), Others::default());
+    assert_eq!(told(&fetcher.fetch(&url, None, &others).await), "text: \"a page\"");
+    // One of these has a turn in a minute, which it waits for; the other one would have to wait for two.
+    let both = [Box::pin(fetcher.fetch(&url, None, &others)), Box::pin(fetcher.fetch(&url, None, &others))];
+    let (told, ..) = futures_util::future::select_all(both).await;
+    let Err(Failure::NotYet { reason, wait: Some(wait) }) = told else { panic!("{told:?}") };
+    assert!((110..=120).contains(&wait.as_secs()) && reason.contains("Crawl-delay"), "{reason}: {wait:?}");
+}
+
+#[tokio::test]
+async fn a_host_that_is_left_alone_is_not_asked_where_a_redirect_leads_to_it() {
+    let canary = Canary::at("127.0.0.1:0").await;
+    let far = canary.address.port();
+    let near = serve(move |path, _| match path {
+        "/robots.txt" => missing(),
+        _ => answer(302, &[("location", &format!("http://far.test:{far}/page"))], ""),
+    })
+    .await;
+    let fetcher = fetcher(&[format!("near.test:{near}"), format!("far.test:{far}")], Names::default());
+    let others = Others::default();
+    let until = tokio::time::Instant::now() + Duration::from_secs(600);
+    let paused = crate::runner::Circuit::restored(crate::runner::State::Paused { until }, 10, "503".to_owned());
+    others.note(&format!("far.test:{far}"), &paused);
+    let told = fetcher.fetch(&format!("http://near.test:{near}/"), None, &others).await;
+    let Err(Failure::NotYet { reason, wait: Some(wait) }) = told else { panic!("{told:?}") };
+    assert!(reason.starts_with("far.test:") && wait.as_secs() > 500, "{reason}: {wait:?}");
+    assert_eq!(canary.connections().await, 0);
 }

@@ -140,7 +140,7 @@ async fn no_form_of_a_forbidden_address_is_connected_to() {
     assert!(INPUTS.len() >= 30);
     for (name, url, expected) in INPUTS {
         let url = url.replace("{c}", &port.to_string()).replace("{h}", &hop.to_string());
-        let told = told(&fetcher.fetch(&url, None).await);
+        let told = told(&fetcher.fetch(&url, None, &Others::default()).await);
         println!("{name:45} {told}");
         // What a name server says may be otherwise the next time; an address in the URL stays what it is.
         let kind = if LOOKED_UP.iter().any(|word| name.contains(word)) { "passing: " } else { "fact: " };
@@ -163,7 +163,7 @@ async fn the_canary_sees_what_is_allowed() {
     let mut short = limits();
     short.idle = Duration::from_millis(100);
     let fetcher = fetcher_with(&[format!("inside.test:{port}")], Box::new(names()), short);
-    let told = told(&fetcher.fetch(&format!("http://inside.test:{port}/"), None).await);
+    let told = told(&fetcher.fetch(&format!("http://inside.test:{port}/"), None, &Others::default()).await);
     assert!(told.starts_with("passing: "), "{told}");
     assert_eq!(canary.connections().await, 1);
 }
@@ -192,7 +192,7 @@ async fn the_connection_goes_to_the_address_that_was_checked() {
     // Twice is enough: once for robots.txt, once for the page.
     let lookup = Rebinding { asked: Arc::clone(&asked), first: 2 };
     let fetcher = fetcher_with(&[format!("evil.test:{port}")], Box::new(lookup), limits());
-    let told = told(&fetcher.fetch(&format!("http://evil.test:{port}/"), None).await);
+    let told = told(&fetcher.fetch(&format!("http://evil.test:{port}/"), None, &Others::default()).await);
     assert_eq!(told, "text: \"the page\"");
     assert_eq!(canary.connections().await, 0);
     assert_eq!(*asked.lock().unwrap(), 2);
@@ -209,7 +209,7 @@ async fn localhost_is_loopback_whatever_a_name_server_says_and_only_at_the_port_
         ("http://a.demo.localhost/".to_owned(), "is this machine"),
         (format!("http://demo.localhost:{port}/"), "is this machine"),
     ] {
-        let told = told(&fetcher.fetch(&url, None).await);
+        let told = told(&fetcher.fetch(&url, None, &Others::default()).await);
         assert!(told.contains(expected), "{url}: {told}");
     }
 }
@@ -220,11 +220,11 @@ async fn a_name_that_resolves_to_a_forbidden_address_for_a_moment_is_fetched_lat
     let url = format!("http://moving.test:{port}/");
     let allow = [format!("moving.test:{port}")];
     let wrong = fetcher(&allow, Names::new(&[("moving.test", &["169.254.169.254"])]));
-    let failure = wrong.fetch(&url, None).await.unwrap_err();
+    let failure = wrong.fetch(&url, None, &Others::default()).await.unwrap_err();
     assert!(
         matches!(&failure, Failure::Passing { error, .. } if error.contains("moving.test (169.254.169.254) is cloud metadata")),
         "{failure:?}"
     );
     let right = fetcher(&allow, Names::default());
-    assert_eq!(told(&right.fetch(&url, None).await), "text: \"the page\"");
+    assert_eq!(told(&right.fetch(&url, None, &Others::default()).await), "text: \"the page\"");
 }

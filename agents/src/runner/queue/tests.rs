@@ -200,7 +200,7 @@ fn with_one_lane_only_nothing_is_put_off() {
 }
 
 #[test]
-fn a_host_behind_redirects_is_paused_for_its_own_work_and_unknown_it_is_nobodys() {
+fn a_host_behind_redirects_is_paused_for_its_own_work_and_known_from_its_first_failure_on() {
     let (mut queue, now) = (queue(8), Instant::now());
     queue.offer(item(0, "short", Some(("short", 0))), now);
     queue.offer(item(1, "direct", Some(("dead", 0))), now);
@@ -212,8 +212,10 @@ fn a_host_behind_redirects_is_paused_for_its_own_work_and_unknown_it_is_nobodys(
     let (changed, deferred) = queue.judge("dead", &busy, now);
     assert_eq!((changed, deferred.len()), (true, 1));
     assert_eq!(queue.circuit("dead").unwrap().opens(), Some(until));
-    assert!(!queue.judge("never.asked", &busy, now).0);
+    assert!(!queue.judge("never.asked", &Verdict::Worked, now).0);
     assert!(queue.circuit("never.asked").is_none());
+    assert!(queue.judge("never.asked", &busy, now).0);
+    assert_eq!(queue.circuit("never.asked").unwrap().opens(), Some(until));
     // Whoever was on its way there ends like any other.
     end(&mut queue, "direct", Some("dead"), &Verdict::Neutral, now);
     assert!(queue.offer(item(3, "short", Some(("short", 0))), now).is_none());

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use lifestream_agents::router::Route;
+use lifestream_agents::runner;
 use tokio_postgres::Client;
 
 use super::Check;
@@ -42,6 +43,10 @@ pub async fn circuits(client: &Client) -> Found {
             let again = circuit.until.map(|until| age(until.duration_since(now).as_secs_f64()));
             let (lane, group) = (&circuit.lane, &circuit.consumer_group);
             let error = circuit.last_error.as_deref().map_or("no error given", first_line);
+            if lane == runner::STATE {
+                let fix = "give the role what it lacks, or start the materializer; the work waits, and loses no attempt by it";
+                return Check::wrong(NAME, format!("{group} waits for the state: {error}"), fix);
+            }
             let again = again.map(|again| format!(", tried again in {again}")).unwrap_or_default();
             Check::note(
                 NAME,
