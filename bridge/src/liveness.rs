@@ -31,9 +31,10 @@ pub async fn lost(client: &Client, backend: i32, other: &Client) -> BridgeError 
         }
         let asked = async { other.query_one(AT_WORK, &[&backend]).await?.try_get(0) };
         match timeout(SILENCE, asked).await {
-            Ok(Ok(true)) => {}
+            Ok(Ok(false)) => return BridgeError::Silent,
             Ok(Err(error)) => return error.into(),
-            Ok(Ok(false)) | Err(_) => return BridgeError::Silent,
+            // Nobody says. (Should the other one be dead as well, its own time limit tells.)
+            Ok(Ok(true)) | Err(_) => {}
         }
     }
 }

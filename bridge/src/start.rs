@@ -287,6 +287,9 @@ async fn flagged_above(client: &Client, watermark: i64) -> Result<RoaringTreemap
     Ok(numbers)
 }
 
+/// So many flags are set by one statement of the start procedure: a small part of the lease.
+const FLIPS: usize = 1_000;
+
 /// The write that begins an epoch: flags of what was found, and the row that later saves update.
 struct Begin<'a> {
     epoch: i64,
@@ -300,7 +303,8 @@ struct Begin<'a> {
 impl Begin<'_> {
     async fn write(&self, client: &Client, origin: &Origin) -> Result<(), BridgeError> {
         let found: Vec<Uuid> = self.found.events.keys().copied().collect();
-        let row = client
+        let flipped = self.flip(client, &found).await?;
+        client
             .query_opt(
                 "WITH mine AS ( \
                      INSERT INTO lifestream.bridge_progress AS p (epoch, holder, holder_pid, lease_until, database_identity, \
@@ -313,11 +317,9 @@ impl Begin<'_> {
                          watermark = excluded.watermark, high = excluded.high, topic = excluded.topic, \
                          topic_id = excluded.topic_id, offsets = excluded.offsets, closed = false, saved_at = excluded.saved_at \
                      WHERE p.epoch = excluded.epoch RETURNING 1), \
-                 forgotten AS (DELETE FROM lifestream.kafka_offsets WHERE $12 AND EXISTS (SELECT FROM mine)), \
-                 forgotten_too AS (DELETE FROM lifestream.consumer_progress WHERE $12 AND EXISTS (SELECT FROM mine)), \
-                 flipped AS (UPDATE lifestream.events e SET published_to_kafka = true \
-                     WHERE e.id = ANY ($11) AND NOT e.published_to_kafka AND EXISTS (SELECT FROM mine) RETURNING 1) \
-                 SELECT (SELECT count(*) FROM flipped) FROM mine",
+                 forgotten AS (DELETE FROM lifestream.kafka_offsets WHERE $11 AND EXISTS (SELECT FROM mine)), \
+                 forgotten_too AS (DELETE FROM lifestream.consumer_progress WHERE $11 AND EXISTS (SELECT FROM mine)) \
+                 SELECT FROM mine",
                 &[
                     &self.epoch,
                     &holder(),
@@ -329,17 +331,32 @@ impl Begin<'_> {
                     &self.topic,
                     &self.topic_id,
                     &self.offsets,
-                    &found,
                     // Offsets in the old Kafka: consumers begin anew, and know by its id what they have taken in.
                     &origin.anew,
                 ],
             )
             .await?
             .ok_or(BridgeError::Fenced(self.epoch))?;
-        let flipped: i64 = row.try_get(0)?;
         if flipped > 0 {
             tracing::info!(events = flipped, "an earlier epoch had published these without saving that it did");
         }
         Ok(())
+    }
+
+    /// Flags what was found, and gives how many had no flag.
+    ///
+    /// Some at a time, and before the row is written: the row carries the lease, which nobody could renew meanwhile. A crash in
+    /// between leaves flags that are true, and the offsets from which the next start reads the rest.
+    async fn flip(&self, client: &Client, found: &[Uuid]) -> Result<i64, BridgeError> {
+        const FLIP: &str = "WITH flipped AS (UPDATE lifestream.events e SET published_to_kafka = true \
+                 WHERE e.id = ANY ($2) AND NOT e.published_to_kafka \
+                   AND EXISTS (SELECT FROM lifestream.bridge_progress WHERE epoch = $1) RETURNING 1) \
+             SELECT (SELECT count(*) FROM flipped), (SELECT count(*) FROM lifestream.events WHERE id = ANY ($2))";
+        let (mut flipped, mut present) = (0, 0);
+        for some in found.chunks(FLIPS) {
+            let row = client.query_one(FLIP, &[&self.epoch, &some]).await?;
+            flipped += row.try_get::<_, i64>(0)?;
+        }
+        Ok(flipped)
     }
 }

@@ -40,6 +40,8 @@ pub const PLACES: &[(&str, &str)] = &[
     ("materializer", "materializer.releasing"),
     ("materializer", "materializer.released"),
     ("materializer", "materializer.settled"),
+    ("rebuild", "rebuild.filled"),
+    ("rebuild", "rebuild.swapped"),
     ("router", "router.read"),
     ("router", "router.produced"),
     ("router", "router.stored"),
