@@ -50,8 +50,12 @@ async fn rebuilt_again_and_again_while_events_come_the_state_loses_nothing_and_r
         let reader = house.pipeline.database.connect().await;
         let mut seen = 0;
         for round in 0..6 {
-            // Wrong rows, so that each rebuild has something to do.
-            house.psql("UPDATE lifestream.links SET title = 'wrong' WHERE subject_id LIKE 'link:1-1%'; DELETE FROM lifestream.annotations WHERE seq % 50 = 0");
+            // Wrong rows, so that each rebuild has something to do; nobody else writes to the state meanwhile.
+            house.psql(
+                "BEGIN; LOCK TABLE lifestream.kafka_offsets IN SHARE ROW EXCLUSIVE MODE; \
+                 UPDATE lifestream.links SET title = 'wrong' WHERE subject_id LIKE 'link:1-1%'; \
+                 DELETE FROM lifestream.annotations WHERE seq % 50 = 0; COMMIT",
+            );
             seen = seen.min(house.count("lifestream.annotations"));
             let mut rebuild = house.start("all");
             while rebuild.is_running() {

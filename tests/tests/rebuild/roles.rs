@@ -43,6 +43,6 @@ fn an_administrator_may_and_an_emitter_may_not() {
     );
     let finished = rebuild_as(&house, "rb_admin_2", "lifestream_admin");
     assert_eq!(finished.status.code(), Some(1));
-    assert!(finished.stderr.contains("row-level security"), "{}", finished.stderr);
+    assert!(finished.stderr.contains("query would be affected by row-level security policy"), "{}", finished.stderr);
     house.psql("DROP OWNED BY rb_emitter, rb_reader, rb_admin, rb_admin_2; DROP ROLE rb_emitter, rb_reader, rb_admin, rb_admin_2");
 }

@@ -175,8 +175,8 @@ pub async fn run(client: &Client, what: &str, dry_run: bool, tell: Tell<'_>) -> 
                 );
                 refusals += 1;
             }
-            Halt::Ended(RebuildError::Statement(error)) if passes(&error) && tries < TRIES => {
-                tracing::debug!(error = super::describe(&error), "once more");
+            Halt::Ended(RebuildError::Statement(error)) if is_lock(&error) && tries < TRIES => {
+                tracing::debug!("a batch is under way: once more");
                 tries += 1;
                 tokio::time::sleep(BETWEEN).await;
             }
@@ -193,12 +193,7 @@ pub async fn run(client: &Client, what: &str, dry_run: bool, tell: Tell<'_>) -> 
     }
 }
 
-/// What may go well another time.
-fn passes(error: &tokio_postgres::Error) -> bool {
-    let passing = [&SqlState::T_R_DEADLOCK_DETECTED, &SqlState::T_R_SERIALIZATION_FAILURE];
-    is_lock(error) || error.code().is_some_and(|code| passing.contains(&code))
-}
-
+/// Whether the materializers could not be made to wait.
 fn is_lock(error: &tokio_postgres::Error) -> bool {
     error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE)
 }
