@@ -29,7 +29,7 @@ use crate::parking::Parking;
 use crate::reader::Reader;
 use crate::saver::Saver;
 use crate::sender::{Pace, Sender};
-use crate::topic_tail::{self, Found, Stretch};
+use crate::topic_tail::{self, Found, Stretch, Until};
 use crate::tracker::Tracker;
 use crate::unflag;
 use crate::watch::Watch;
@@ -207,7 +207,7 @@ async fn sample(
         from: *low.max(&(high - SAMPLE)),
         to: *high,
     };
-    let found = topic_tail::read(kafka, topic, (0..).zip(ends).map(last).collect()).await?;
+    let found = topic_tail::read(kafka, topic, (0..).zip(ends).map(last).collect(), Until::End).await?;
     let strangers = strangers::among(client, &found).await?;
     Ok(strangers.first().map(|first| format!("event {}", strangers::named(std::slice::from_ref(first)))))
 }
@@ -267,7 +267,7 @@ async fn reconcile(
     }
     failpoint!("bridge.marked");
     let after = stretches.iter().map(|s| s.to + 1).collect();
-    let found = topic_tail::read(kafka, topic, stretches).await?;
+    let found = topic_tail::read(kafka, topic, stretches, Until::Marker).await?;
     failpoint!("bridge.read_back");
     Ok((after, found))
 }

@@ -58,18 +58,27 @@ impl Found {
     }
 }
 
+/// What ends a stretch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// A marker of ours, which is sure to be readable, whatever a broker says of the end.
+    Marker,
+    /// What was the partition's end. What lies before it may be no record that consumers see (the end of somebody's transaction).
+    End,
+}
+
 /// All events in these stretches of the topic.
 ///
 /// # Errors
 /// When the topic cannot be read to the end of each stretch.
-pub async fn read(kafka: &Kafka, topic: &str, stretches: Vec<Stretch>) -> Result<Found, BridgeError> {
+pub async fn read(kafka: &Kafka, topic: &str, stretches: Vec<Stretch>, until: Until) -> Result<Found, BridgeError> {
     let (kafka, topic) = (kafka.clone(), topic.to_owned());
-    tokio::task::spawn_blocking(move || blocking(&kafka, &topic, &stretches))
+    tokio::task::spawn_blocking(move || blocking(&kafka, &topic, &stretches, until))
         .await
         .map_err(|panic| BridgeError::Unfit(format!("reading the topic back: {panic}")))?
 }
 
-fn blocking(kafka: &Kafka, topic: &str, stretches: &[Stretch]) -> Result<Found, BridgeError> {
+fn blocking(kafka: &Kafka, topic: &str, stretches: &[Stretch], until: Until) -> Result<Found, BridgeError> {
     let mut open: Vec<Stretch> = stretches.iter().copied().filter(|s| s.from < s.to).collect();
     let mut found = Found::default();
     if open.is_empty() {
@@ -77,7 +86,7 @@ fn blocking(kafka: &Kafka, topic: &str, stretches: &[Stretch]) -> Result<Found, 
     }
     let mut config = kafka.consumer_config("bridge-start");
     // The group only satisfies librdkafka: partitions are assigned by hand and nothing is committed.
-    config.set("enable.partition.eof", "false").set("fetch.wait.max.ms", "20");
+    config.set("enable.partition.eof", (until == Until::End).to_string()).set("fetch.wait.max.ms", "20");
     // Ours are in no transaction: somebody else's open one must not hide them.
     config.set("isolation.level", "read_uncommitted");
     let consumer: BaseConsumer<Watch> = config.create_with_context(Watch::default()).map_err(BridgeError::Delivery)?;
@@ -92,6 +101,10 @@ fn blocking(kafka: &Kafka, topic: &str, stretches: &[Stretch]) -> Result<Found, 
     while !open.is_empty() {
         let message = match consumer.poll(Duration::from_millis(100)) {
             Some(Ok(message)) => message,
+            Some(Err(KafkaError::PartitionEOF(partition))) => {
+                open.retain(|stretch| stretch.partition != partition);
+                continue;
+            }
             // Brokers come and go; silence decides.
             Some(Err(error)) if heard.elapsed() > PATIENCE => {
                 return Err(BridgeError::Delivery(error));

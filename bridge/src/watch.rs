@@ -9,7 +9,7 @@ use tokio_postgres::Client;
 use crate::error::BridgeError;
 use crate::fitness::Identity;
 use crate::start::strangers;
-use crate::topic_tail::{self, Stretch};
+use crate::topic_tail::{self, Stretch, Until};
 use crate::tracker::Tracker;
 
 /// How often. A topic that was deleted and made again takes our records as if nothing had happened.
@@ -78,7 +78,7 @@ impl Watch {
         if gaps.is_empty() {
             return Ok(());
         }
-        let found = topic_tail::read(&self.kafka, &self.topic, gaps).await?;
+        let found = topic_tail::read(&self.kafka, &self.topic, gaps, Until::End).await?;
         let strangers = strangers::among(&self.client, &found).await?;
         if strangers.is_empty() {
             return Ok(());
