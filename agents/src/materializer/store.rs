@@ -81,6 +81,11 @@ pub struct Store {
 const LIMIT: &str =
     "SELECT set_config('statement_timeout', '60s', false) WHERE current_setting('statement_timeout') = '0'";
 
+/// A member that was stopped in the middle of a transaction (SIGSTOP, a suspended machine) holds the row of its partition's offset,
+/// for which whoever is given the partition waits: the server ends its session.
+const IDLE: &str = "SELECT set_config('idle_in_transaction_session_timeout', '15s', false) \
+     WHERE current_setting('idle_in_transaction_session_timeout') = '0'";
+
 impl Store {
     /// Connects and prepares.
     ///
@@ -93,6 +98,7 @@ impl Store {
         session.client.batch_execute("SET synchronous_commit = off; SET jit = off").await?;
         // A projection that loops must not stop the others for ever; a limit of the role's or the database's own counts.
         session.client.batch_execute(LIMIT).await?;
+        session.client.batch_execute(IDLE).await?;
         let listen = format!("LISTEN {}; LISTEN {}", super::PROJECTIONS, channels::PARKED);
         session.client.batch_execute(&listen).await?;
         let plan = Plan::load(&session.client).await?;

@@ -15,7 +15,8 @@ async fn under_postgres_emits_are_refused_clearly_and_all_goes_on_once_there_is_
     let disk = Disk::mount(400);
     let postgres = Postgres::start_with(&PostgresOptions {
         folder: Some(disk.folder().to_owned()),
-        settings: vec!["max_wal_size=64MB".to_owned()],
+        // No checkpoint gives back room of the log.
+        settings: vec!["max_wal_size=4GB".to_owned()],
         ..PostgresOptions::default()
     });
     let stage = Stage::new("postgres_full", &postgres, kafka());
@@ -25,13 +26,16 @@ async fn under_postgres_emits_are_refused_clearly_and_all_goes_on_once_there_is_
     disk.fill();
     // What is large needs room at once.
     let large = "SELECT lifestream.emit_event('load.large', 'full', 'full', jsonb_build_object('t', repeat(md5(i::text), 20000))) FROM generate_series(1, 200) i";
-    let client = tokio_postgres::connect(&stage.pipeline.database.url(), tokio_postgres::NoTls).await;
-    if let Ok((client, connection)) = client {
-        tokio::spawn(async move { drop(connection.await) });
-        let refused = client.execute(large, &[]).await.expect_err("no space is left");
-        println!("an emit says: {refused:?}");
-    }
-    eventually(SOON, "PostgreSQL says why", || postgres.log().contains("No space left on device"));
+    let client = stage.pipeline.database.connect().await;
+    let refused = client.execute(large, &[]).await.expect_err("no space is left");
+    println!("an emit says: {refused:?}");
+    assert_eq!(refused.code().map(tokio_postgres::error::SqlState::code), Some("53100"), "{refused:?}");
+    // And when the log has no room either, the server crashes, and every part loses its connection.
+    let log = "SELECT pg_logical_emit_message(false, 'full', repeat('x', 1000000))";
+    while client.execute(log, &[]).await.is_ok() {}
+    eventually(SOON, "PostgreSQL says why", || {
+        postgres.log().contains("PANIC") && postgres.log().contains("No space left on device")
+    });
     disk.free();
     postgres.start_again();
     load.more(200).await;

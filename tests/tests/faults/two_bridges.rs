@@ -52,6 +52,23 @@ async fn a_bridge_stopped_past_its_lease_changes_nothing_when_it_goes_on() {
     }
 }
 
+/// The last line of defence: whatever made the other one believe that it may, the epoch is in the statement that writes.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_epoch_that_is_not_the_newest_writes_nothing() {
+    let stage = Stage::new("stale_epoch", Postgres::shared(), kafka());
+    let bridge = stage.spawn(&["bridge"], &[]);
+    eventually(SOON, "it publishes", || bridge.log().contains("publishing"));
+    // Another one has it, and this one's session lives on.
+    stage.psql("UPDATE lifestream.bridge_progress SET epoch = epoch + 1, saved_at = 'epoch'");
+    stage.psql("SELECT lifestream.emit_event('load.done', 'stale', 'stale', '{}')");
+    eventually(SOON, "it is told off", || bridge.log().contains("is no longer the newest"));
+    // By a new epoch it may, and finds in the topic what it had sent.
+    eventually(SOON, "it begins anew", || bridge.log().matches(" publishing ").count() == 2);
+    eventually(SOON, "the event has its flag", || stage.count("lifestream.events WHERE published_to_kafka") == 1);
+    assert_eq!(stage.pipeline.events().len(), 1);
+    assert_eq!(bridge.terminate().code(), Some(0));
+}
+
 /// Stopped for about as long as a message lives in the client: some time out, some do not, and their order holds.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bridge_stopped_for_as_long_as_its_messages_live_keeps_their_order() {
