@@ -351,8 +351,8 @@ impl Begin<'_> {
         const FLIP: &str = "WITH flipped AS (UPDATE lifestream.events e SET published_to_kafka = true \
                  WHERE e.id = ANY ($2) AND NOT e.published_to_kafka \
                    AND EXISTS (SELECT FROM lifestream.bridge_progress WHERE epoch = $1) RETURNING 1) \
-             SELECT (SELECT count(*) FROM flipped), (SELECT count(*) FROM lifestream.events WHERE id = ANY ($2))";
-        let (mut flipped, mut present) = (0, 0);
+             SELECT count(*) FROM flipped";
+        let mut flipped = 0;
         for some in found.chunks(FLIPS) {
             let row = client.query_one(FLIP, &[&self.epoch, &some]).await?;
             flipped += row.try_get::<_, i64>(0)?;
