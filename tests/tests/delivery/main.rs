@@ -6,6 +6,8 @@ mod found;
 mod nothing;
 mod parked;
 mod postgres;
+mod restored_or_promoted;
+mod topic_gone;
 
 use std::collections::HashSet;
 use std::time::Duration;
