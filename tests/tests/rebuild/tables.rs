@@ -7,8 +7,9 @@ fn tables_without_a_key_with_made_values_and_with_keys_to_each_other_become_what
     let house = House::new("rb_tables");
     house.psql(
         r#"CREATE SCHEMA "My Things";
+           CREATE TABLE "My Things".child (id text PRIMARY KEY, parent text NOT NULL, twice int GENERATED ALWAYS AS (length(id) * 2) STORED);
            CREATE TABLE "My Things".parent (id text PRIMARY KEY, number int GENERATED ALWAYS AS IDENTITY, "Upper Case" json, noted timestamptz DEFAULT now());
-           CREATE TABLE "My Things".child (id text PRIMARY KEY, parent text NOT NULL REFERENCES "My Things".parent, twice int GENERATED ALWAYS AS (length(id) * 2) STORED);
+           ALTER TABLE "My Things".child ADD FOREIGN KEY (parent) REFERENCES "My Things".parent;
            CREATE TABLE "My Things".log (place serial, what text DEFAULT 'CURRENT_USER now()', at timestamptz DEFAULT clock_timestamp());
            CREATE TABLE "My Things".parts (id text, day date, n numeric, PRIMARY KEY (id, day)) PARTITION BY RANGE (day);
            CREATE TABLE "My Things".parts_1 PARTITION OF "My Things".parts FOR VALUES FROM ('2000-01-01') TO ('2100-01-01');

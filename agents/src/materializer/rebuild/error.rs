@@ -2,13 +2,11 @@
 
 use tokio_postgres::error::SqlState;
 
-use crate::materializer::fault;
-
 /// What can go wrong in a rebuild; the state is as it was then.
 #[derive(Debug, thiserror::Error)]
 pub enum RebuildError {
-    /// The database answered with an error, or the connection broke.
-    #[error("PostgreSQL: {}{}", fault::describe(.0), advice(.0))]
+    /// The database answered with an error, or the connection broke: the source has its words.
+    #[error("PostgreSQL{}", advice(.0))]
     Statement(#[from] tokio_postgres::Error),
     /// It cannot be done as things are: what is in the way, and what to do.
     #[error("{0}")]
@@ -38,7 +36,7 @@ pub enum RebuildError {
 fn advice(error: &tokio_postgres::Error) -> &'static str {
     match error.code() {
         Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
-            "; members of lifestream_admin may rebuild, if they may write the tables and call the functions that others added"
+            " (members of lifestream_admin may rebuild, if they may write the tables and call the functions that others added)"
         }
         _ => "",
     }
