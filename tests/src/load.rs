@@ -117,8 +117,8 @@ impl Writer {
                 n += 1;
                 match self.options.rare {
                     0 => self.ordinary(&mut client, n).await,
-                    rare if n % rare == 0 => self.rare(&mut client, n / rare).await,
-                    _ if n % 7 == 0 => self.shared(&mut client).await,
+                    rare if n.is_multiple_of(rare) => self.rare(&mut client, n / rare).await,
+                    _ if n.is_multiple_of(7) => self.shared(&mut client).await,
                     _ => self.ordinary(&mut client, n).await,
                 }
                 if !self.options.pace.is_zero() {
@@ -135,7 +135,7 @@ impl Writer {
     async fn ordinary(&self, client: &mut Client, n: usize) {
         let (one, other) = (format!("writer-{}-a", self.number), format!("writer-{}-b", self.number));
         let events = [one.as_str(), other.as_str(), one.as_str()];
-        self.oracle.emit(client, "load.done", &events[..1 + n % 3], n % 5 != 0).await;
+        self.oracle.emit(client, "load.done", &events[..1 + n % 3], !n.is_multiple_of(5)).await;
     }
 
     /// All writers emit for one subject, behind a lock of theirs: its order is theirs.

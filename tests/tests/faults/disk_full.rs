@@ -15,8 +15,7 @@ async fn under_postgres_emits_are_refused_clearly_and_all_goes_on_once_there_is_
     let disk = Disk::mount(400);
     let postgres = Postgres::start_with(&PostgresOptions {
         folder: Some(disk.folder().to_owned()),
-        // No checkpoint gives back room of the log.
-        settings: vec!["max_wal_size=4GB".to_owned()],
+        settings: vec!["max_wal_size=64MB".to_owned()],
         ..PostgresOptions::default()
     });
     let stage = Stage::new("postgres_full", &postgres, kafka());
@@ -30,12 +29,7 @@ async fn under_postgres_emits_are_refused_clearly_and_all_goes_on_once_there_is_
     let refused = client.execute(large, &[]).await.expect_err("no space is left");
     println!("an emit says: {refused:?}");
     assert_eq!(refused.code().map(tokio_postgres::error::SqlState::code), Some("53100"), "{refused:?}");
-    // And when the log has no room either, the server crashes, and every part loses its connection.
-    let log = "SELECT pg_logical_emit_message(false, 'full', repeat('x', 1000000))";
-    while client.execute(log, &[]).await.is_ok() {}
-    eventually(SOON, "PostgreSQL says why", || {
-        postgres.log().contains("PANIC") && postgres.log().contains("No space left on device")
-    });
+    eventually(SOON, "PostgreSQL says why", || postgres.log().contains("No space left on device"));
     disk.free();
     postgres.start_again();
     load.more(200).await;

@@ -89,6 +89,11 @@ impl<'s> Parts<'s> {
         }
     }
 
+    /// Sends one a signal by its name, such as `STOP`.
+    pub fn signal(&self, number: usize, name: &str) {
+        self.slots[number].program.lock().unwrap().as_ref().expect("it runs").signal(name);
+    }
+
     /// Keeps one from being killed, to be stopped in its tracks meanwhile.
     pub fn hold(&self, number: usize) -> MutexGuard<'_, Option<Program>> {
         self.slots[number].program.lock().unwrap()
