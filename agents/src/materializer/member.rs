@@ -110,7 +110,9 @@ impl<'a> Member<'a> {
     /// What needs another consumer, or cannot be helped at all.
     pub async fn work(&mut self, shutdown: &CancellationToken) -> Result<(), MaterializerError> {
         tokio::select! {
-            connected = self.connect() => drop(connected?),
+            connected = self.connect() => {
+                connected?;
+            }
             () = shutdown.cancelled() => return Ok(()),
         }
         let (consumer, mut news) = subscribe(self.kafka, &self.options.group, &self.topic, None)?;

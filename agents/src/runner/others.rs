@@ -50,7 +50,9 @@ impl Others {
         let mut known = self.known();
         let served: Vec<String> =
             known.iter().filter(|(_, known)| known.served).map(|(lane, _)| lane.clone()).collect();
-        served.iter().for_each(|lane| drop(known.remove(lane)));
+        for lane in &served {
+            known.remove(lane);
+        }
         served
     }
 

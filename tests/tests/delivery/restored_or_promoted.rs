@@ -12,14 +12,15 @@ use crate::{SOON, assert_arrived_in_order, drained, pipeline, unpublished};
 fn copy<'a>(pipeline: &Pipeline<'a>, name: &str) -> Pipeline<'a> {
     let Database { postgres, name: original } = &pipeline.database;
     let database = postgres.empty_database(name);
-    let dump = postgres.program("pg_dump").args(["--dbname", original]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut dump = postgres.program("pg_dump").args(["--dbname", original]).stdout(Stdio::piped()).spawn().unwrap();
     let read = postgres
         .program("psql")
         .args(["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--dbname", name])
-        .stdin(dump.stdout.unwrap())
+        .stdin(dump.stdout.take().unwrap())
         .output()
         .unwrap();
     assert!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));
+    assert!(dump.wait().unwrap().success());
     Pipeline { database, kafka: pipeline.kafka, prefix: pipeline.prefix.clone(), settings: Vec::new() }
 }
 

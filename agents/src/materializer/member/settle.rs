@@ -59,7 +59,7 @@ impl Member<'_> {
                     positions.set(partition, at);
                 }
                 Start::Resume { at } => {
-                    if known.is_some_and(|known| start::is_over(known)) {
+                    if known.is_some_and(start::is_over) {
                         store.note(partition, at, at, None).await?;
                     }
                     positions.set(partition, at);
