@@ -68,9 +68,18 @@ pub async fn report(client: &Client, finding: &Finding) -> Result<(), BridgeErro
     Ok(())
 }
 
-/// Notes why the bridge cannot begin, over a connection of its own and as far as that can be done: the log has it too.
+/// Notes why the bridge cannot begin, over a connection of its own and as far as that can be done: the log has it too. Not while another
+/// one publishes, whose topic is there.
 pub async fn report_outside(settings: &PostgresSettings, finding: &Finding) {
-    let noted = async { ask(&postgres::connect(settings, "bridge").await?.client, finding).await };
+    const HELD: &str =
+        "SELECT FROM lifestream.bridge_progress WHERE lease_until > pg_catalog.clock_timestamp() AND NOT closed";
+    let noted = async {
+        let client = postgres::connect(settings, "bridge").await?.client;
+        if client.query_opt(HELD, &[]).await?.is_none() {
+            ask(&client, finding).await?;
+        }
+        Ok::<_, BridgeError>(())
+    };
     if let Err(error) = noted.await {
         tracing::debug!(%error, "noting why the bridge cannot begin");
     }

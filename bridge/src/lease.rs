@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use lifestream_envelope::postgres::Session;
-use tokio_postgres::Client;
+use tokio_postgres::{Client, Row};
 
 use crate::error::BridgeError;
 
@@ -63,17 +63,12 @@ pub async fn take(session: &Session, holder: &str) -> Result<Saved, BridgeError>
     let client = &session.client;
     let mut waiting = false;
     loop {
-        let locked: bool =
-            client.query_one("SELECT pg_catalog.pg_try_advisory_lock($1)", &[&LOCK]).await?.try_get(0)?;
-        if locked {
-            return claim(client, holder).await;
-        }
-        let current = client
-            .query_opt(
-                "SELECT holder, holder_pid, lease_until < pg_catalog.clock_timestamp() FROM lifestream.bridge_progress",
-                &[],
-            )
-            .await?;
+        // A connection that is dead without a word would keep a standby from ever taking over.
+        let asked = tokio::time::timeout(LEASE, try_lock(client)).await.map_err(|_| BridgeError::Silent)??;
+        let current = match asked {
+            Lock::Ours => return claim(client, holder).await,
+            Lock::Theirs(current) => current,
+        };
         if let Some(row) = current {
             let (name, pid, over): (String, i32, bool) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
             if over {
@@ -88,6 +83,21 @@ pub async fn take(session: &Session, holder: &str) -> Result<Saved, BridgeError>
         }
         tokio::time::sleep(STANDBY).await;
     }
+}
+
+/// Whose the lock is.
+enum Lock {
+    Ours,
+    /// With the row of whoever has it: name, server process, whether the lease is over.
+    Theirs(Option<Row>),
+}
+
+async fn try_lock(client: &Client) -> Result<Lock, BridgeError> {
+    if client.query_one("SELECT pg_catalog.pg_try_advisory_lock($1)", &[&LOCK]).await?.try_get(0)? {
+        return Ok(Lock::Ours);
+    }
+    let sql = "SELECT holder, holder_pid, lease_until < pg_catalog.clock_timestamp() FROM lifestream.bridge_progress";
+    Ok(Lock::Theirs(client.query_opt(sql, &[]).await?))
 }
 
 async fn claim(client: &Client, holder: &str) -> Result<Saved, BridgeError> {

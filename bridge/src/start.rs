@@ -125,6 +125,10 @@ async fn begin(
 ) -> Result<(Origin, Begun), BridgeError> {
     let info = describe(kafka, topic).await?;
     let ends = kafka.offsets(topic, info.partitions).await?;
+    // A topic never has fewer partitions than before: this is what a broker says that lags behind.
+    if previous.as_ref().is_some_and(|previous| previous.topic_id == info.id && previous.offsets.len() > ends.len()) {
+        return Err(BridgeError::TopicChanged(topic.to_owned()));
+    }
     let origin = decide(kafka, topic, client, identity, previous, &info, &ends).await?;
     if origin.anew {
         let flags = unflag::all(client).await?;
@@ -272,19 +276,22 @@ async fn reconcile(
     Ok((after, found))
 }
 
-/// The numbers above the watermark that have their flag.
+/// The numbers above the watermark that have their flag. A page at a time: whoever asks whether the connection lives gets in between.
 async fn flagged_above(client: &Client, watermark: i64) -> Result<RoaringTreemap, BridgeError> {
-    let rows = client
-        .query_raw(
-            "SELECT seq FROM lifestream.events WHERE seq > $1 AND published_to_kafka ORDER BY seq",
-            &[&watermark],
-        )
-        .await?;
-    let (mut rows, mut numbers) = (pin!(rows), RoaringTreemap::new());
-    while let Some(row) = rows.try_next().await? {
-        numbers.insert(row.try_get::<_, i64>(0)?.cast_unsigned());
+    const PAGE: i64 = 100_000;
+    const FLAGGED: &str =
+        "SELECT seq FROM lifestream.events WHERE seq > $1 AND published_to_kafka ORDER BY seq LIMIT $2";
+    let (mut from, mut numbers) = (watermark, RoaringTreemap::new());
+    loop {
+        let rows = client.query(FLAGGED, &[&from, &PAGE]).await?;
+        for row in &rows {
+            from = row.try_get(0)?;
+            numbers.insert(from.cast_unsigned());
+        }
+        if rows.is_empty() {
+            return Ok(numbers);
+        }
     }
-    Ok(numbers)
 }
 
 /// So many flags are set by one statement of the start procedure: a small part of the lease.
@@ -304,9 +311,17 @@ impl Begin<'_> {
     async fn write(&self, client: &Client, origin: &Origin) -> Result<(), BridgeError> {
         let found: Vec<Uuid> = self.found.events.keys().copied().collect();
         let flipped = self.flip(client, &found).await?;
+        // Offsets in the old Kafka: consumers begin anew, and know by its id what they have taken in. Named only where they go, for it
+        // takes a lock that a rebuild holds while it compares.
+        let forget = if origin.anew {
+            ", forgotten AS (DELETE FROM lifestream.kafka_offsets WHERE EXISTS (SELECT FROM mine)), \
+               forgotten_too AS (DELETE FROM lifestream.consumer_progress WHERE EXISTS (SELECT FROM mine))"
+        } else {
+            ""
+        };
         client
             .query_opt(
-                "WITH mine AS ( \
+                &format!("WITH mine AS ( \
                      INSERT INTO lifestream.bridge_progress AS p (epoch, holder, holder_pid, lease_until, database_identity, \
                          timeline, watermark, high, topic, topic_id, offsets, closed, saved_at) \
                      VALUES ($1, $2, pg_catalog.pg_backend_pid(), \
@@ -316,10 +331,8 @@ impl Begin<'_> {
                          database_identity = excluded.database_identity, timeline = excluded.timeline, \
                          watermark = excluded.watermark, high = excluded.high, topic = excluded.topic, \
                          topic_id = excluded.topic_id, offsets = excluded.offsets, closed = false, saved_at = excluded.saved_at \
-                     WHERE p.epoch = excluded.epoch RETURNING 1), \
-                 forgotten AS (DELETE FROM lifestream.kafka_offsets WHERE $11 AND EXISTS (SELECT FROM mine)), \
-                 forgotten_too AS (DELETE FROM lifestream.consumer_progress WHERE $11 AND EXISTS (SELECT FROM mine)) \
-                 SELECT FROM mine",
+                     WHERE p.epoch = excluded.epoch RETURNING 1){forget} SELECT FROM mine"
+                ),
                 &[
                     &self.epoch,
                     &holder(),
@@ -331,8 +344,6 @@ impl Begin<'_> {
                     &self.topic,
                     &self.topic_id,
                     &self.offsets,
-                    // Offsets in the old Kafka: consumers begin anew, and know by its id what they have taken in.
-                    &origin.anew,
                 ],
             )
             .await?

@@ -33,10 +33,13 @@ pub async fn all(client: &Client) -> Result<u64, tokio_postgres::Error> {
 async fn unarchive(client: &Client) -> Result<u64, tokio_postgres::Error> {
     let (mut total, batch) = (0, i32::try_from(BATCH).unwrap_or(i32::MAX));
     loop {
-        let moved: i64 = client.query_one("SELECT lifestream.unarchive_batch($1)", &[&batch]).await?.try_get(0)?;
-        if moved == 0 {
+        // Asked first: a server that has the library of 0.1.0 preloaded, until it is restarted, can archive nothing and bring nothing back.
+        let any: bool =
+            client.query_one("SELECT EXISTS (SELECT FROM lifestream.events_archive)", &[]).await?.try_get(0)?;
+        if !any {
             return Ok(total);
         }
+        let moved: i64 = client.query_one("SELECT lifestream.unarchive_batch($1)", &[&batch]).await?.try_get(0)?;
         total += moved.unsigned_abs();
     }
 }

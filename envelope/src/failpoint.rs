@@ -42,6 +42,7 @@ pub const PLACES: &[(&str, &str)] = &[
     ("materializer", "materializer.settled"),
     ("rebuild", "rebuild.filled"),
     ("rebuild", "rebuild.swapped"),
+    ("replay", "replay.acknowledged"),
     ("router", "router.read"),
     ("router", "router.produced"),
     ("router", "router.stored"),

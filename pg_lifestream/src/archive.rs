@@ -13,7 +13,6 @@ use crate::entry::{Answer, arguments};
 use crate::error::Refusal;
 use crate::id::Id;
 use crate::plan::{Sees, Statement};
-use crate::sequence;
 use crate::table::Table;
 
 /// The first key of the buckets' advisory locks, so that they are nobody else's: "arch" in ASCII. `sql/events/move_to_archive.sql`
@@ -83,7 +82,7 @@ fn move_events(statement: &'static std::thread::LocalKey<Statement>, values: &mu
 pub fn exists() -> bool {
     // SAFETY: look-ups in the catalogue; names are C strings.
     unsafe {
-        let namespace = sequence::known().map_or(pg_sys::InvalidOid, |events| pg_sys::get_rel_namespace(events));
+        let namespace = pg_sys::get_namespace_oid(c"lifestream".as_ptr(), true);
         namespace != pg_sys::InvalidOid
             && pg_sys::get_relname_relid(c"events_archive".as_ptr(), namespace) != pg_sys::InvalidOid
     }

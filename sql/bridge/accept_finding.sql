@@ -1,5 +1,5 @@
 -- Says that what was found is known and dealt with: status shows it no more, and a bridge that it kept from publishing goes on. For
--- what consumers note about missing records (`records_deleted: ...`) as well.
+-- what consumers note about missing records (`records_deleted: ...`, of router and agents `work_records_deleted: ...`) as well.
 CREATE FUNCTION lifestream.accept_finding(name text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -7,7 +7,9 @@ DECLARE
 BEGIN
     UPDATE lifestream.findings f SET accepted_at = now() WHERE f.name = accept_finding.name;
     noted := FOUND;
-    UPDATE lifestream.kafka_offsets o SET error = NULL WHERE starts_with(o.error, accept_finding.name || ':');
+    -- A partition that was stopped stays so: that of a topic made again or cut off begins to grow unseen.
+    UPDATE lifestream.kafka_offsets o SET error = NULL
+    WHERE accept_finding.name = 'records_deleted' AND starts_with(o.error, 'records_deleted:');
     noted := noted OR FOUND;
     UPDATE lifestream.consumer_progress p SET error = NULL WHERE starts_with(p.error, accept_finding.name || ':');
     noted := noted OR FOUND;

@@ -12,4 +12,9 @@ CREATE TRIGGER a_refuse_change BEFORE UPDATE OR DELETE OR TRUNCATE ON lifestream
     FOR EACH STATEMENT EXECUTE FUNCTION lifestream.refuse_change();
 ALTER TABLE lifestream.events_archive ENABLE ALWAYS TRIGGER a_refuse_change;
 
+-- What an apply worker changes fires row triggers only.
+CREATE TRIGGER a_refuse_row BEFORE UPDATE OR DELETE ON lifestream.events_archive
+    FOR EACH ROW EXECUTE FUNCTION lifestream.refuse_change();
+ALTER TABLE lifestream.events_archive ENABLE ALWAYS TRIGGER a_refuse_row;
+
 COMMENT ON TABLE lifestream.events_archive IS 'Events that were moved out of lifestream.events; lifestream.all_events shows both';

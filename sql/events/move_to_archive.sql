@@ -6,7 +6,7 @@
 CREATE FUNCTION lifestream.move_to_archive(after bigint, last bigint, before timestamptz) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    done bigint := (SELECT p.watermark FROM lifestream.bridge_progress p WHERE p.database_identity = lifestream.database_identity());
+    done bigint;
     groups text[] := ARRAY(SELECT DISTINCT o.consumer_group FROM lifestream.kafka_offsets o);
     -- The end of that second: the file's times are cut off.
     installed timestamptz := (SELECT greatest(f.modification, f.change) + interval '1 s' FROM pg_config c, pg_stat_file(c.setting || '/pg_lifestream.so') f WHERE c.name = 'PKGLIBDIR');
@@ -22,7 +22,9 @@ BEGIN
             USING ERRCODE = 'object_not_in_prerequisite_state',
                   HINT = format('Let it end, or: SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_start < %L AND datname = current_database();', installed);
     END IF;
-    IF done IS NULL THEN
+    -- Held until the move has committed: a reset, which deletes the row, waits for it, and what comes after the reset finds no row.
+    SELECT p.watermark INTO done FROM lifestream.bridge_progress p WHERE p.database_identity = lifestream.database_identity() FOR KEY SHARE;
+    IF NOT FOUND THEN
         RETURN 0;
     END IF;
     free := ARRAY(SELECT bucket FROM generate_series(0, 63) bucket WHERE pg_try_advisory_xact_lock(x'61726368'::integer, bucket));

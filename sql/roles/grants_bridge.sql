@@ -7,6 +7,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON lifestream.bridge_progress TO lifestream
 GRANT SELECT ON lifestream.bridge_progress TO lifestream_agent;
 GRANT SELECT ON lifestream.all_events TO lifestream_bridge;
 -- For a Kafka that has none of them, archived events come back.
+GRANT SELECT ON lifestream.events_archive TO lifestream_bridge;
 GRANT EXECUTE ON FUNCTION lifestream.unarchive_batch TO lifestream_bridge;
 -- After a promotion it draws the numbers that lost events had; it can set none back.
 GRANT USAGE ON SEQUENCE lifestream.events_seq_seq TO lifestream_bridge;

@@ -27,9 +27,9 @@ BEGIN
         SELECT count(*) AS emitted, count(*) FILTER (WHERE e.published_to_kafka) AS published
         FROM lifestream.all_events e WHERE e.received_at >= first AND e.received_at < past
     ), waiting AS (
-        -- Small, and found by its index: nothing below the watermark waits.
-        SELECT e.id, e.seq FROM lifestream.unpublished_events e
-        WHERE e.received_at >= first AND e.received_at < past
+        -- Wherever it is: one below the bridge's watermark waits for ever.
+        SELECT e.id, e.seq FROM lifestream.events e
+        WHERE (SELECT c.emitted > c.published FROM counted c) AND NOT e.published_to_kafka AND e.received_at >= first AND e.received_at < past
           AND NOT EXISTS (SELECT FROM lifestream.parked p WHERE p.event_id = e.id AND p.stage = 'bridge')
           AND NOT EXISTS (SELECT FROM lifestream.discarded x WHERE x.event_id = e.id AND x.stage = 'bridge')
     )

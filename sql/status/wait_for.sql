@@ -24,11 +24,12 @@ BEGIN
         RAISE EXCEPTION 'wait_for sees nothing change in a transaction that is %', current_setting('transaction_isolation')
             USING ERRCODE = 'invalid_transaction_state', HINT = 'Call it in a transaction of its own, or under READ COMMITTED.';
     END IF;
-    PERFORM FROM lifestream.events_archive a WHERE a.id = wait_for.event_id;
-    IF FOUND THEN
-        RETURN true;
+    -- One snapshot for both: the event may be on its way from one to the other.
+    SELECT e.xmin::text::numeric AS xid, false AS archived INTO event FROM lifestream.events e WHERE e.id = wait_for.event_id
+    UNION ALL SELECT 0, true FROM lifestream.events_archive a WHERE a.id = wait_for.event_id;
+    IF FOUND AND event.archived THEN
+        RETURN stage = 'published' OR NOT EXISTS (SELECT FROM lifestream.discarded x WHERE x.event_id = wait_for.event_id AND x.stage = 'materializer');
     END IF;
-    SELECT e.xmin::text::numeric AS xid INTO event FROM lifestream.events e WHERE e.id = wait_for.event_id;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'no event %', event_id
             USING ERRCODE = 'no_data_found', HINT = 'It is there once the transaction that emits it has committed.';
@@ -36,7 +37,7 @@ BEGIN
     IF own IS NOT NULL THEN
         BEGIN
             -- A row has the lower half of a transaction id. Of what is visible here, only this transaction's own still runs.
-            here := pg_xact_status((own + mod(event.xid - own + 6442450944, 4294967296) - 2147483648)::text::xid8) = 'in progress';
+            here := pg_xact_status((own + mod(event.xid - mod(own, 4294967296) + 6442450944, 4294967296) - 2147483648)::text::xid8) = 'in progress';
         EXCEPTION WHEN invalid_parameter_value THEN
             here := false;  -- so old that the half stands for a number yet to come
         END;

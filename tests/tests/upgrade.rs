@@ -92,6 +92,7 @@ async fn under_load_nobody_waits_and_nothing_is_lost() {
     let postgres = Postgres::shared();
     let database = postgres.empty_database("upgrade_load");
     database.psql(FIRST);
+    database.psql(lifestream_tests::load::PROJECTIONS);
     let pipeline = Pipeline {
         database,
         kafka: Kafka::shared(),

@@ -19,23 +19,23 @@ pub fn of(topic: &str, topic_id: &str, partition: i32, committed: Option<(i64, &
     let Some((next, id)) = committed else { return Begin { at: low, note: None } };
     if !id.is_empty() && id != topic_id {
         let note = format!(
-            "topic_recreated: topic {topic} is another one (id {topic_id}) than the one that offset {next} of partition {partition} was \
+            "work_topic_recreated: topic {topic} is another one (id {topic_id}) than the one that offset {next} of partition {partition} was \
              committed in (id {id}): it was deleted and made again; all that it holds is read, and what that one held \
-             beyond may not have been done: once it is known to be, or sent again (`lifestream replay`), SELECT lifestream.accept_finding('topic_recreated')"
+             beyond may not have been done: once it is known to be, or sent again (`lifestream replay`), SELECT lifestream.accept_finding('work_topic_recreated')"
         );
         return Begin { at: low, note: Some(note) };
     }
     if next > high {
         let note = format!(
-            "topic_shortened: partition {partition} of topic {topic} ends at offset {high}, before the committed offset {next}: Kafka has \
-             lost records; all that it holds is read, and `lifestream replay` sends what it held; then SELECT lifestream.accept_finding('topic_shortened')"
+            "work_topic_shortened: partition {partition} of topic {topic} ends at offset {high}, before the committed offset {next}: Kafka has \
+             lost records; all that it holds is read, and `lifestream replay` sends what it held; then SELECT lifestream.accept_finding('work_topic_shortened')"
         );
         return Begin { at: low, note: Some(note) };
     }
     if next < low {
         let note = format!(
-            "records_deleted: records {next} to {} of partition {partition} of topic {topic} were deleted before they were read (retention, \
-             or by hand); going on at offset {low}; `lifestream replay` sends what they held; then SELECT lifestream.accept_finding('records_deleted')",
+            "work_records_deleted: records {next} to {} of partition {partition} of topic {topic} were deleted before they were read (retention, \
+             or by hand); going on at offset {low}; `lifestream replay` sends what they held; then SELECT lifestream.accept_finding('work_records_deleted')",
             low - 1
         );
         return Begin { at: low, note: Some(note) };

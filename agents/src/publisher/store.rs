@@ -40,7 +40,7 @@ WHERE l.status <> 'removed' AND l.added_at IS NOT NULL";
 const INCLUDED: &str = "\
 SELECT EXISTS (SELECT FROM lifestream.event_ingest_dedupe d
                WHERE d.event_id = $1 AND d.consumer_group IN (SELECT o.consumer_group FROM lifestream.kafka_offsets o))
-    OR NOT EXISTS (SELECT FROM lifestream.events e WHERE e.id = $1 AND e.received_at > now() - interval '1 day'),
+    OR NOT EXISTS (SELECT FROM lifestream.all_events e WHERE e.id = $1 AND e.received_at > now() - interval '1 day'),
        EXISTS (SELECT FROM lifestream.parked p WHERE p.event_id = $1)";
 
 /// Waits until the state includes an event.

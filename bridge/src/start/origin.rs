@@ -91,8 +91,8 @@ impl Seen<'_> {
                     was = previous.database_identity,
                     is = self.identity.database,
                     topic = self.topic,
-                    "this database was restored or copied from another, and its Kafka is another too: every event is published again. \
-                     Those that were archived stay in lifestream.events_archive: `lifestream replay` sends them"
+                    "this database was restored or copied from another, and its Kafka is another too: every event is published again, \
+                     those that were archived come back to lifestream.events first"
                 );
                 self.unless_in_use(Origin { anew: true, ..self.at_the_end(0, self.identity.last_seq) })
             }

@@ -105,8 +105,8 @@ pub async fn lost(
             named(strangers)
         ),
         remedy: format!(
-            "their records are in Kafka (`lifestream tail --from-beginning --json`): what is to be kept is emitted again under its id \
-             (`lifestream import`), for a rebuild leaves it out; then SELECT lifestream.accept_finding('{name}')"
+            "their records are in Kafka: what is to be kept is emitted again under its id, for a rebuild leaves it out: \
+             lifestream tail --from-beginning --no-follow --json | jq -c '.value | select(.id == \"<id>\") | del(.seq, .received_at)' | lifestream import - --format jsonl; then SELECT lifestream.accept_finding('{name}')"
         ),
     };
     findings::report(client, &finding).await

@@ -173,8 +173,12 @@ impl Kafka {
                 times.add_partition_offset(&topic, partition, Offset::Offset(ms)).map_err(failed)?;
             }
             let found = consumer.offsets_for_times(times, within).map_err(failed)?;
-            let offset = |partition| found.find_partition(&topic, partition)?.offset().to_raw().filter(|at| *at >= 0);
-            Ok((0..partitions).map(offset).collect())
+            let offset = |partition| {
+                let Some(at) = found.find_partition(&topic, partition) else { return Ok(None) };
+                at.error().map_err(failed)?;
+                Ok(at.offset().to_raw().filter(|at| *at >= 0))
+            };
+            (0..partitions).map(offset).collect()
         })
         .await
     }

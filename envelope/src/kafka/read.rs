@@ -56,20 +56,27 @@ impl Kafka {
         consumer.assign(&assignment).map_err(failed)?;
         let mut heard = Instant::now();
         while !open.is_empty() {
+            // Only what is still to be read counts: a partition that is done may go on talking.
+            let is_silent = heard.elapsed() > PATIENCE;
             let message = match consumer.poll(Duration::from_millis(100)) {
                 Some(Ok(message)) => message,
-                Some(Err(ClientError::PartitionEOF(partition))) => {
+                Some(Err(ClientError::PartitionEOF(partition))) if open.iter().any(|s| s.partition == partition) => {
                     heard = Instant::now();
                     open.retain(|s| s.partition != partition);
                     continue;
                 }
                 // Brokers come and go; silence decides.
-                Some(Err(error)) if heard.elapsed() > PATIENCE => return Err(failed(error)),
-                None if heard.elapsed() > PATIENCE => return Err(failed(ClientError::NoMessageReceived)),
+                Some(Err(error)) if is_silent => return Err(failed(error)),
+                None if is_silent => return Err(failed(ClientError::NoMessageReceived)),
                 Some(Err(_)) | None => continue,
             };
+            let Some(i) = open.iter().position(|s| s.partition == message.partition()) else {
+                if is_silent {
+                    return Err(failed(ClientError::NoMessageReceived));
+                }
+                continue;
+            };
             heard = Instant::now();
-            let Some(i) = open.iter().position(|s| s.partition == message.partition()) else { continue };
             if message.offset() < open[i].to {
                 each(&message);
             }

@@ -8,8 +8,10 @@ CREATE VIEW public.found AS
     SELECT finding, consumer_group, events, (SELECT string_agg(right(i::text, 4), ',' ORDER BY o) FROM unnest(ids) WITH ORDINALITY AS u (i, o)) AS ids
     FROM lifestream.verify('2021-01-01', '2021-02-01');
 SELECT * FROM public.found;
--- 1 waits, 2 is parked by the bridge, 3 was discarded by it, all others are published
+-- 1 was passed over by the bridge, 2 is parked by it, 3 was discarded by it, all others are published
 UPDATE lifestream.events SET published_to_kafka = true WHERE subject_id LIKE 'v-_' AND id > numbered(8003);
+INSERT INTO lifestream.bridge_progress (epoch, holder, holder_pid, lease_until, database_identity, timeline, watermark, high, topic, topic_id, offsets, closed, saved_at)
+SELECT 1, 'golden', 1, now(), lifestream.database_identity(), 1, max(seq), max(seq), 'events.raw', 'x', '{0}', true, now() FROM lifestream.events;
 SELECT park(8002, 'v-0', NULL, 'bridge');
 INSERT INTO lifestream.discarded (id, stage, event_id, error, attempts, parked_at) VALUES (99, 'bridge', numbered(8003), 'refused', 1, now());
 SELECT * FROM public.found;
@@ -51,4 +53,5 @@ SELECT attempt('SELECT * FROM lifestream.verify()');
 RESET ROLE;
 UPDATE lifestream.events SET published_to_kafka = true;
 TRUNCATE lifestream.parked, lifestream.discarded, lifestream.event_ingest_dedupe, lifestream.kafka_offsets;
+DELETE FROM lifestream.bridge_progress;
 DROP VIEW public.found;

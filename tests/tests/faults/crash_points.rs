@@ -19,8 +19,8 @@ const PARTS: &[(&str, &[&str])] = &[
     ("router", &["router"]),
     ("runner", &["agent", "fetcher"]),
 ];
-/// Runs to its end, where nothing that the state has taken in is refused.
-const REBUILD: &[&str] = &["rebuild", "all"];
+/// Chores, which run to their end where nothing that the state has taken in is refused.
+const CHORES: &[(&str, &[&str])] = &[("rebuild", &["rebuild", "all"]), ("replay", &["replay", "--topic", "again"])];
 
 /// Places that a process does not pass again and again.
 const SELDOM: &[&str] = &[
@@ -75,9 +75,11 @@ async fn killed_between_any_two_effects_nothing_is_lost_doubled_sent_twice_or_re
             let parts: Vec<_> = parts.into_iter().map(std::thread::ScopedJoinHandle::join).collect();
             over.store(true, Ordering::Relaxed);
             stage.mend(true);
-            for (_, place) in PLACES.iter().filter(|(of, _)| *of == "rebuild") {
-                kill_at(&stage, REBUILD, place, 1);
-                *kills.lock().unwrap().entry(place).or_default() += 1;
+            for (chore, arguments) in CHORES {
+                for (_, place) in PLACES.iter().filter(|(of, _)| of == chore) {
+                    kill_at(&stage, arguments, place, 1);
+                    *kills.lock().unwrap().entry(place).or_default() += 1;
+                }
             }
             print(&kills.lock().unwrap());
             parts

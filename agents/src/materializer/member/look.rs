@@ -6,6 +6,7 @@ use lifestream_envelope::Until;
 
 use super::super::error::MaterializerError;
 use super::{LOOK_AGAIN, Member};
+use crate::claim;
 
 impl Member<'_> {
     /// Every few seconds: is the topic still the same, are projections and parked subjects as they were read?
@@ -20,9 +21,15 @@ impl Member<'_> {
         if let Err(error) = self.refresh(true, true).await {
             return self.stumble(&error);
         }
-        if !self.stopped.is_empty() || !self.is_same_topic().await {
+        if !self.stopped.is_empty() || self.is_held_back().await || !self.is_same_topic().await {
             self.unsettle();
         }
+    }
+
+    /// Whether its database turned out meanwhile to be one that nothing may be consumed for; getting ready then says so.
+    async fn is_held_back(&self) -> bool {
+        let Some(store) = self.store.as_ref() else { return false };
+        matches!(claim::held_back(store.client()).await, Ok(Some(_)))
     }
 
     async fn is_same_topic(&self) -> bool {

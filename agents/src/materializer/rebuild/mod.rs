@@ -265,7 +265,7 @@ impl Rebuild<'_> {
         failpoint!("rebuild.swapped");
         client.batch_execute("COMMIT").await?;
         if self.scope.is_all && !notes.is_empty() {
-            report.recovered = taken_in::recover(client, filling.progress.reading.high, &notes).await?;
+            report.recovered = taken_in::recover(client, &filling.progress.reading, &notes).await?;
         }
         Ok(report)
     }

@@ -5,6 +5,7 @@ use tokio_postgres::Client;
 
 use super::aside::taken_in;
 use super::error::RebuildError;
+use super::reading::Reading;
 
 /// Events in one transaction.
 const BATCH: i64 = 50_000;
@@ -19,9 +20,10 @@ const RECOVER: &str = concat!(
     "WITH noted AS (
 INSERT INTO lifestream.event_ingest_dedupe (consumer_group, event_id, topic, partition, \"offset\")
 SELECT g.consumer_group, e.id, g.topic, -1, -1
-FROM lifestream.events e, (SELECT DISTINCT o.consumer_group, o.topic FROM lifestream.kafka_offsets o) g
+FROM lifestream.all_events e, (SELECT DISTINCT o.consumer_group, o.topic FROM lifestream.kafka_offsets o) g
 WHERE e.seq > $1 AND e.seq <= $2 AND e.published_to_kafka
-  AND NOT EXISTS (SELECT FROM pg_temp.lifestream_left_out l WHERE l.seq = e.seq) AND NOT ",
+  AND NOT EXISTS (SELECT FROM pg_temp.lifestream_left_out l WHERE l.seq = e.seq)
+  AND NOT EXISTS (SELECT FROM unnest($3::int8[], $4::int8[]) AS gap (first, last) WHERE e.seq BETWEEN gap.first AND gap.last) AND NOT ",
     taken_in!("e.id"),
     " ON CONFLICT DO NOTHING RETURNING event_id)
 SELECT count(DISTINCT event_id) FROM noted"
@@ -46,11 +48,16 @@ pub async fn ahead(client: &Client) -> Result<u64, RebuildError> {
 
 /// Once the state has every event up to `high`: notes those that were lost as taken in, then clears the notes that told of it. Cut off, the
 /// next rebuild does the rest.
-pub async fn recover(client: &Client, high: i64, notes: &[String]) -> Result<u64, RebuildError> {
-    let (mut from, mut recovered) = (0, 0);
+///
+/// What was in no shadow, because its transaction was still open, is the materializer's to take in: gaps of the reading are left out.
+pub async fn recover(client: &Client, reading: &Reading, notes: &[String]) -> Result<u64, RebuildError> {
+    let (mut from, mut recovered, high) = (0, 0, reading.high);
     while from < high {
         let to = high.min(from + BATCH);
-        let count: i64 = client.query_one(RECOVER, &[&from, &to]).await?.try_get(0)?;
+        let (first, last) = reading.gaps(from + 1, usize::MAX);
+        let within = first.partition_point(|first| *first <= to);
+        let count: i64 =
+            client.query_one(RECOVER, &[&from, &to, &&first[..within], &&last[..within]]).await?.try_get(0)?;
         recovered += count.cast_unsigned();
         from = to;
     }
