@@ -9,10 +9,8 @@ mod drained;
 mod origin;
 pub mod strangers;
 
-use std::pin::pin;
 use std::sync::Arc;
 
-use futures_util::TryStreamExt;
 use lifestream_envelope::kafka::{Kafka, TopicInfo};
 use lifestream_envelope::settings::Settings;
 use lifestream_envelope::{channels, failpoint, postgres, topics};
