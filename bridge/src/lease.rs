@@ -66,7 +66,7 @@ pub async fn take(session: &Session, holder: &str) -> Result<Saved, BridgeError>
         // A connection that is dead without a word would keep a standby from ever taking over.
         let asked = tokio::time::timeout(LEASE, try_lock(client)).await.map_err(|_| BridgeError::Silent)??;
         let current = match asked {
-            Lock::Ours => return claim(client, holder).await,
+            Lock::Ours(pid) => return claim(client, holder, pid).await,
             Lock::Theirs(current) => current,
         };
         if let Some(row) = current {
@@ -87,27 +87,30 @@ pub async fn take(session: &Session, holder: &str) -> Result<Saved, BridgeError>
 
 /// Whose the lock is.
 enum Lock {
-    Ours,
+    /// With the server process that has it: behind a pooler not always the one that answers next.
+    Ours(i32),
     /// With the row of whoever has it: name, server process, whether the lease is over.
     Theirs(Option<Row>),
 }
 
 async fn try_lock(client: &Client) -> Result<Lock, BridgeError> {
-    if client.query_one("SELECT pg_catalog.pg_try_advisory_lock($1)", &[&LOCK]).await?.try_get(0)? {
-        return Ok(Lock::Ours);
+    let row =
+        client.query_one("SELECT pg_catalog.pg_try_advisory_lock($1), pg_catalog.pg_backend_pid()", &[&LOCK]).await?;
+    if row.try_get(0)? {
+        return Ok(Lock::Ours(row.try_get(1)?));
     }
     let sql = "SELECT holder, holder_pid, lease_until < pg_catalog.clock_timestamp() FROM lifestream.bridge_progress";
     Ok(Lock::Theirs(client.query_opt(sql, &[]).await?))
 }
 
-async fn claim(client: &Client, holder: &str) -> Result<Saved, BridgeError> {
+async fn claim(client: &Client, holder: &str, pid: i32) -> Result<Saved, BridgeError> {
     let row = client
         .query_opt(
             "UPDATE lifestream.bridge_progress \
-             SET epoch = epoch + 1, holder = $1, holder_pid = pg_catalog.pg_backend_pid(), \
+             SET epoch = epoch + 1, holder = $1, holder_pid = $3, \
                  lease_until = pg_catalog.clock_timestamp() + pg_catalog.make_interval(secs => $2) \
              RETURNING epoch, database_identity, timeline, watermark, high, topic, topic_id, offsets, closed",
-            &[&holder, &LEASE.as_secs_f64()],
+            &[&holder, &LEASE.as_secs_f64(), &pid],
         )
         .await?;
     let Some(row) = row else {

@@ -11,7 +11,7 @@ pub mod strangers;
 
 use std::sync::Arc;
 
-use lifestream_envelope::kafka::{Kafka, TopicInfo};
+use lifestream_envelope::kafka::{End, Kafka, Stretch, TopicInfo};
 use lifestream_envelope::settings::Settings;
 use lifestream_envelope::{channels, failpoint, postgres, topics};
 use roaring::RoaringTreemap;
@@ -27,7 +27,7 @@ use crate::parking::Parking;
 use crate::reader::Reader;
 use crate::saver::Saver;
 use crate::sender::{Pace, Sender};
-use crate::topic_tail::{self, Found, Stretch, Until};
+use crate::topic_tail::{self, Found};
 use crate::tracker::Tracker;
 use crate::unflag;
 use crate::watch::Watch;
@@ -209,7 +209,7 @@ async fn sample(
         from: *low.max(&(high - SAMPLE)),
         to: *high,
     };
-    let found = topic_tail::read(kafka, topic, (0..).zip(ends).map(last).collect(), Until::End).await?;
+    let found = topic_tail::read(kafka, topic, (0..).zip(ends).map(last).collect(), End::Partition).await?;
     let strangers = strangers::among(client, &found).await?;
     Ok(strangers.first().map(|first| format!("event {}", strangers::named(std::slice::from_ref(first)))))
 }
@@ -269,7 +269,7 @@ async fn reconcile(
     }
     failpoint!("bridge.marked");
     let after = stretches.iter().map(|s| s.to + 1).collect();
-    let found = topic_tail::read(kafka, topic, stretches, Until::Marker).await?;
+    let found = topic_tail::read(kafka, topic, stretches, End::Record).await?;
     failpoint!("bridge.read_back");
     Ok((after, found))
 }

@@ -11,7 +11,7 @@ use roaring::RoaringTreemap;
 use tokio::sync::Notify;
 
 use crate::error::BridgeError;
-use crate::topic_tail::Stretch;
+use lifestream_envelope::kafka::Stretch;
 
 /// So many gaps between our own records are remembered.
 const MOST_GAPS: usize = 16;

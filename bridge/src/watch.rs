@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lifestream_envelope::kafka::{Kafka, TopicInfo};
+use lifestream_envelope::kafka::{End, Kafka, Stretch, TopicInfo};
 use tokio_postgres::Client;
 
 use crate::error::BridgeError;
 use crate::fitness::Identity;
 use crate::start::strangers;
-use crate::topic_tail::{self, Stretch, Until};
+use crate::topic_tail;
 use crate::tracker::Tracker;
 
 /// How often. A topic that was deleted and made again takes our records as if nothing had happened.
@@ -36,10 +36,10 @@ pub struct Watch {
 impl Watch {
     /// Looks until the topic is not what it was, which ends the epoch: the next start procedure judges it.
     pub async fn run(self) {
-        let (mut cut_off, mut foreign) = (false, 0);
+        let (mut cut_off, mut foreign, mut unread) = (false, 0, Vec::new());
         loop {
             tokio::time::sleep(LOOK).await;
-            match self.look(&mut cut_off, &mut foreign).await {
+            match self.look(&mut cut_off, &mut foreign, &mut unread).await {
                 Ok(()) => {}
                 // Kafka or PostgreSQL being away is noticed by those who need them.
                 Err(BridgeError::Kafka(error)) if !error.is_permanent() => {
@@ -51,7 +51,13 @@ impl Watch {
         }
     }
 
-    async fn look(&self, cut_off: &mut bool, foreign: &mut usize) -> Result<(), BridgeError> {
+    /// `unread`: for each partition, where others may have written that nobody has looked at yet; kept until it has been.
+    async fn look(
+        &self,
+        cut_off: &mut bool,
+        foreign: &mut usize,
+        unread: &mut Vec<Stretch>,
+    ) -> Result<(), BridgeError> {
         // Before the topic's ends: those only grow meanwhile.
         let ours = self.tracker.offsets();
         let info = self.kafka.describe_topic(&self.topic).await?;
@@ -72,14 +78,21 @@ impl Watch {
                 gaps.push(Stretch { partition, from: *from, to: *high });
             }
         }
-        for gap in &mut gaps {
-            gap.from = gap.from.max(gap.to - MOST_RECORDS);
+        for gap in gaps {
+            match unread.iter_mut().find(|known| known.partition == gap.partition) {
+                Some(known) => (known.from, known.to) = (known.from.min(gap.from), known.to.max(gap.to)),
+                None => unread.push(gap),
+            }
         }
-        if gaps.is_empty() {
+        for stretch in unread.iter_mut() {
+            stretch.from = stretch.from.max(stretch.to - MOST_RECORDS);
+        }
+        if unread.is_empty() {
             return Ok(());
         }
-        let found = topic_tail::read(&self.kafka, &self.topic, gaps, Until::End).await?;
+        let found = topic_tail::read(&self.kafka, &self.topic, unread.clone(), End::Partition).await?;
         let strangers = strangers::among(&self.client, &found).await?;
+        unread.clear();
         if strangers.is_empty() {
             return Ok(());
         }

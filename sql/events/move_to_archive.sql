@@ -14,6 +14,11 @@ DECLARE
     free integer[];
     moved bigint;
 BEGIN
+    IF EXISTS (SELECT a.attname FROM pg_attribute a WHERE a.attrelid = 'lifestream.events'::regclass AND a.attnum > 0 AND NOT a.attisdropped
+               EXCEPT SELECT a.attname FROM pg_attribute a WHERE a.attrelid = 'lifestream.events_archive'::regclass AND a.attnum > 0 AND NOT a.attisdropped) THEN
+        RAISE EXCEPTION 'lifestream.events has columns that lifestream.events_archive lacks'
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Add them there as well: ALTER TABLE lifestream.events_archive ADD COLUMN ...';
+    END IF;
     -- A session of before may have the library of before, that of 0.1.0, which does not look for ids in the archive.
     SELECT a.pid, a.application_name INTO early FROM pg_stat_activity a
     WHERE a.datname = current_database() AND a.backend_type = 'client backend' AND a.backend_start < installed ORDER BY a.backend_start LIMIT 1;

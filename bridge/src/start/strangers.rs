@@ -1,6 +1,6 @@
 //! Events on the topic that this database does not have: another database's, or commits that it has lost.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use tokio_postgres::Client;
 use uuid::Uuid;
@@ -10,6 +10,8 @@ use crate::error::BridgeError;
 use crate::findings::{self, Finding};
 use crate::topic_tail::{Found, Place};
 
+/// Ids that are looked up at once.
+const ASKED: usize = 10_000;
 /// So many are named; the rest is counted.
 const NAMED: usize = 20;
 /// After a promotion no more numbers than this are drawn to come past those of lost events.
@@ -20,13 +22,13 @@ pub async fn among(client: &Client, found: &Found) -> Result<Vec<(Uuid, Place)>,
     if found.events.is_empty() {
         return Ok(Vec::new());
     }
-    let ids: Vec<Uuid> = found.events.keys().copied().collect();
-    let rows = client.query("SELECT id FROM lifestream.all_events WHERE id = ANY ($1)", &[&ids]).await?;
-    let mut left: HashMap<Uuid, Place> = found.events.clone();
-    for row in &rows {
-        left.remove(&row.try_get::<_, Uuid>(0)?);
+    let (events, mut left) = (found.events.iter().collect::<Vec<_>>(), Vec::new());
+    for some in events.chunks(ASKED) {
+        let ids: Vec<Uuid> = some.iter().map(|(id, _)| **id).collect();
+        let rows = client.query("SELECT id FROM lifestream.all_events WHERE id = ANY ($1)", &[&ids]).await?;
+        let here = rows.iter().map(|row| row.try_get(0)).collect::<Result<HashSet<Uuid>, _>>()?;
+        left.extend(some.iter().filter(|(id, _)| !here.contains(id)).map(|(id, place)| (**id, **place)));
     }
-    let mut left: Vec<_> = left.into_iter().collect();
     left.sort_by_key(|(_, place)| (place.partition, place.offset));
     Ok(left)
 }

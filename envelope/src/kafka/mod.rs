@@ -20,7 +20,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use crate::settings::{Auth, KafkaSettings};
 pub use error::{KafkaError, code};
-pub use read::Stretch;
+pub use read::{End, Stretch};
 pub use topics::{Created, TopicState};
 pub use watch::Watch;
 

@@ -24,6 +24,15 @@ pub struct Stretch {
     pub to: i64,
 }
 
+/// When a stretch is read to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// When its last record is: one that is sure to be there, whatever a broker says of the partition's end.
+    Record,
+    /// Or when the partition is. What lies before it may be no record that consumers see (the end of somebody's transaction).
+    Partition,
+}
+
 impl Kafka {
     /// Hands every record of these stretches of a topic (its name with the prefix) to `each`, in order within a partition.
     /// `name` stands for the reader in the brokers' logs. Blocks: to be called off the async threads.
@@ -35,6 +44,7 @@ impl Kafka {
         name: &str,
         topic: &str,
         stretches: &[Stretch],
+        end: End,
         mut each: impl FnMut(&BorrowedMessage<'_>),
     ) -> Result<(), KafkaError> {
         let failed = |error| KafkaError::Request { what: format!("reading topic {topic}"), error };
@@ -44,8 +54,7 @@ impl Kafka {
         }
         // The group only satisfies librdkafka: partitions are assigned by hand and nothing is committed.
         let mut config = self.consumer_config(name);
-        // A stretch may end in offsets that no consumer sees, those of transactions' ends.
-        config.set("enable.partition.eof", "true").set("fetch.wait.max.ms", "20");
+        config.set("enable.partition.eof", (end == End::Partition).to_string()).set("fetch.wait.max.ms", "20");
         // Ours are in no transaction: somebody else's open one must not hide them.
         config.set("isolation.level", "read_uncommitted").set("queued.max.messages.kbytes", "16384");
         let consumer: BaseConsumer<Watch> = config.create_with_context(Watch::default()).map_err(failed)?;

@@ -11,6 +11,9 @@ use super::{Halt, Step, Tell};
 use crate::materializer::fault::{self, Fault};
 use crate::materializer::projections::calling;
 
+/// Whether an event of the view has the columns of one of the table.
+const ALIKE: &str = "SELECT count(*) FILTER (WHERE attrelid = 'lifestream.events'::regclass) = count(*) FILTER (WHERE attrelid = 'lifestream.all_events'::regclass) \
+     FROM pg_catalog.pg_attribute WHERE attnum > 0 AND NOT attisdropped AND attrelid IN ('lifestream.events'::regclass, 'lifestream.all_events'::regclass)";
 /// Events in one statement: its transaction is short, so that what projections lock besides tables is free again soon.
 const BATCH: i64 = 2000;
 /// Gaps that one statement looks into.
@@ -90,6 +93,13 @@ impl<'c> Filling<'c> {
     /// As the database has it.
     pub async fn prepare(client: &'c Client, scope: &Scope) -> Result<Self, RebuildError> {
         client.batch_execute(aside::TABLES).await?;
+        // A row as it is, or by way of JSON where the table has columns that its archive lacks.
+        let alike: bool = client.query_one(ALIKE, &[]).await?.try_get(0)?;
+        let event = if alike {
+            "ROW(r.*)::lifestream.events"
+        } else {
+            "jsonb_populate_record(NULL::lifestream.events, to_jsonb(r))"
+        };
         let mut calls = Vec::new();
         for ((_, schema), types) in scope.by_schema() {
             let search_path = match schema {
@@ -97,7 +107,7 @@ impl<'c> Filling<'c> {
                 other => format!("SET LOCAL search_path TO pg_temp, {other}, lifestream"),
             };
             let number = "array_position($2::text[], r.event_type)";
-            let statement = calling(types.values(), number, "ROW(r.*)::lifestream.events", EVENTS);
+            let statement = calling(types.values(), number, event, EVENTS);
             let statement = client.prepare(&statement).await?;
             calls.push(Calls { search_path, statement, types: types.keys().map(|name| (*name).to_owned()).collect() });
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use lifestream_envelope::headers;
-use lifestream_envelope::kafka::{Kafka, KafkaError, Stretch};
+use lifestream_envelope::kafka::{End, Kafka, KafkaError, Stretch};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use serde::Deserialize;
 use tokio::sync::mpsc::Sender;
@@ -64,7 +64,7 @@ impl Reading {
 
     /// Reads the stretches. Blocks.
     pub fn read(mut self, kafka: &Kafka, topic: &str, stretches: &[Stretch]) -> Result<Seen, KafkaError> {
-        kafka.read("verify", topic, stretches, |record| self.take(record))?;
+        kafka.read("verify", topic, stretches, End::Partition, |record| self.take(record))?;
         self.ask();
         Ok(self.seen)
     }
