@@ -30,9 +30,14 @@ cargo test --locked --workspace --exclude pg_lifestream --no-run
 export STACK_READY=1
 step_done
 
-faults=(cargo test --locked --workspace --exclude pg_lifestream --test faults --)
+tests=(cargo test --locked --workspace --exclude pg_lifestream)
+faults=("${tests[@]}" --test faults --)
 step "Each fault by itself (CHAOS_SEED=$CHAOS_SEED)"
 "${faults[@]}" --show-output
+step_done
+
+step "Two thousand links while router and agents are killed (CHAOS_SEED=$CHAOS_SEED)"
+"${tests[@]}" --test links_under_kills -- --show-output
 step_done
 
 step "All faults at once, $CHAOS_MINUTES minutes (CHAOS_SEED=$CHAOS_SEED)"
