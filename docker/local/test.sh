@@ -35,6 +35,6 @@ for major in 15 16; do "$here/test-servers.sh" postgres "$major"; done
 step_done
 
 step "Tests"
-# What has just been built need not be built again by each test program. Most tests wait for servers more than they compute.
-STACK_READY=1 RUST_TEST_THREADS=${RUST_TEST_THREADS:-$((2 * $(nproc)))} cargo test --locked --workspace --exclude pg_lifestream
+# What has just been built need not be built again by each test program.
+STACK_READY=1 cargo test --locked --workspace --exclude pg_lifestream
 step_done

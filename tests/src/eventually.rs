@@ -1,5 +1,6 @@
 //! Waiting for a condition instead of for a time.
 
+use std::fmt::Display;
 use std::future::Future;
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,7 @@ const INTERVAL: Duration = Duration::from_millis(20);
 /// # Panics
 /// If it has not held within the time: `what` says what was waited for.
 #[track_caller]
-pub fn eventually(within: Duration, what: &str, mut condition: impl FnMut() -> bool) {
+pub fn eventually(within: Duration, what: impl Display, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
     while !condition() {
         assert!(start.elapsed() < within, "not within {within:?}: {what}");
@@ -22,7 +23,7 @@ pub fn eventually(within: Duration, what: &str, mut condition: impl FnMut() -> b
 ///
 /// # Panics
 /// If it has not held within the time: `what` says what was waited for.
-pub async fn eventually_async<F>(within: Duration, what: &str, mut condition: impl FnMut() -> F)
+pub async fn eventually_async<F>(within: Duration, what: impl Display, mut condition: impl FnMut() -> F)
 where
     F: Future<Output = bool>,
 {

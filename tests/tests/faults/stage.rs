@@ -16,6 +16,24 @@ use crate::site;
 /// Long enough for a busy machine; a pipeline that is stuck is stuck for good.
 pub const SOON: Duration = Duration::from_secs(120);
 
+/// What is waited for, and how it stands when that does not come.
+struct Standing<'s>(&'s Stage<'s>, &'static str);
+
+impl std::fmt::Display for Standing<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self(stage, what) = self;
+        let shown = |sql: &str| stage.psql(sql);
+        write!(
+            f,
+            "{what}\n{}\nprogress: {}\noffsets: {}\n{} events have had no effect",
+            shown("SELECT * FROM lifestream.pipeline_status"),
+            shown("SELECT * FROM lifestream.bridge_progress"),
+            shown("SELECT * FROM lifestream.kafka_offsets"),
+            stage.behind()
+        )
+    }
+}
+
 /// A pipeline whose state counts every effect, and a web site for its links.
 pub struct Stage<'a> {
     pub pipeline: Pipeline<'a>,
@@ -108,7 +126,7 @@ impl<'a> Stage<'a> {
     pub async fn settle(&self) {
         self.limit_topic(false).await;
         self.mend(true);
-        eventually(SOON * 2, "all is published and applied", || {
+        eventually(SOON * 2, Standing(self, "all is published and applied"), || {
             self.retry_parked(i32::MAX);
             let open = self.count("lifestream.events WHERE NOT published_to_kafka") + self.count("lifestream.parked");
             open == 0 && self.behind() == 0
