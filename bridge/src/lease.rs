@@ -31,6 +31,8 @@ const END_HOLDER: &str = "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_ca
 pub struct Saved {
     /// Larger than any before; names this holder in every write.
     pub epoch: i64,
+    /// The server process that has the lock.
+    pub pid: i32,
     /// What the previous epoch saved; `None` before the first.
     pub previous: Option<Previous>,
 }
@@ -115,10 +117,11 @@ async fn claim(client: &Client, holder: &str, pid: i32) -> Result<Saved, BridgeE
         .await?;
     let Some(row) = row else {
         // The first epoch of all: its row is written when the start procedure knows the topic.
-        return Ok(Saved { epoch: 1, previous: None });
+        return Ok(Saved { epoch: 1, pid, previous: None });
     };
     Ok(Saved {
         epoch: row.try_get(0)?,
+        pid,
         previous: Some(Previous {
             database_identity: row.try_get(1)?,
             timeline: row.try_get(2)?,

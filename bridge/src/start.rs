@@ -65,7 +65,8 @@ pub async fn procedure(settings: &Settings, kafka: &Kafka, pace: Pace) -> Result
     describe(kafka, &topic).await?;
     let keeper = postgres::connect(&settings.postgres, "bridge").await?;
     fitness::check(&keeper.client).await?;
-    let Saved { epoch, previous } = lease::take(&keeper, &holder()).await?;
+    let saved = lease::take(&keeper, &holder()).await?;
+    let epoch = saved.epoch;
     failpoint!("bridge.leased");
     // Waiting may have taken long: what was true of the database before is no longer.
     let identity = fitness::check(&keeper.client).await?;
@@ -75,7 +76,7 @@ pub async fn procedure(settings: &Settings, kafka: &Kafka, pace: Pace) -> Result
     let own = vec![backend(&keeper.client).await?, backend(&listener.client).await?];
     // What follows reads as much as an outage left behind: a standby that took over meanwhile would begin again.
     let begun = tokio::select! {
-        begun = begin(kafka, pace, &topic, &keeper.client, &identity, epoch, previous) => begun,
+        begun = begin(kafka, pace, &topic, &keeper.client, &identity, saved) => begun,
         fault = lease::keep(&listener.client, epoch) => return Err(fault),
         fault = liveness::lost(&keeper.client, own[0], &listener.client) => return Err(fault),
     };
@@ -118,8 +119,7 @@ async fn begin(
     topic: &str,
     client: &Client,
     identity: &fitness::Identity,
-    epoch: i64,
-    previous: Option<Previous>,
+    Saved { epoch, pid, previous }: Saved,
 ) -> Result<(Origin, Begun), BridgeError> {
     let info = describe(kafka, topic).await?;
     let ends = kafka.offsets(topic, info.partitions).await?;
@@ -153,7 +153,7 @@ async fn begin(
         keys_move(client, topic, before, &offsets).await?;
     }
     tracker.start_offsets(&offsets);
-    Begin { epoch, identity, topic, topic_id: &info.id, offsets: &offsets, found: &found }
+    Begin { epoch, pid, identity, topic, topic_id: &info.id, offsets: &offsets, found: &found }
         .write(client, &origin)
         .await?;
     findings::over(client, origin.anew).await?;
@@ -298,6 +298,7 @@ const FLIPS: usize = 1_000;
 /// The write that begins an epoch: flags of what was found, and the row that later saves update.
 struct Begin<'a> {
     epoch: i64,
+    pid: i32,
     identity: &'a fitness::Identity,
     topic: &'a str,
     topic_id: &'a str,
@@ -322,7 +323,7 @@ impl Begin<'_> {
                 &format!("WITH mine AS ( \
                      INSERT INTO lifestream.bridge_progress AS p (epoch, holder, holder_pid, lease_until, database_identity, \
                          timeline, watermark, high, topic, topic_id, offsets, closed, saved_at) \
-                     VALUES ($1, $2, pg_catalog.pg_backend_pid(), \
+                     VALUES ($1, $2, $11, \
                          pg_catalog.clock_timestamp() + pg_catalog.make_interval(secs => $3), \
                          $4, $5, $6, $7, $8, $9, $10, false, pg_catalog.clock_timestamp()) \
                      ON CONFLICT (only_row) DO UPDATE SET lease_until = excluded.lease_until, \
@@ -342,6 +343,7 @@ impl Begin<'_> {
                     &self.topic,
                     &self.topic_id,
                     &self.offsets,
+                    &self.pid,
                 ],
             )
             .await?
