@@ -26,6 +26,11 @@ const END_HOLDER: &str = "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_ca
        AND ((classid::int8 << 32) | objid::int8) = $1 \
        AND database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())";
 
+/// The same, whoever it is.
+const END_ANY: &str = "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_locks \
+     WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND ((classid::int8 << 32) | objid::int8) = $1 \
+       AND database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())";
+
 /// What an epoch starts from.
 #[derive(Debug)]
 pub struct Saved {
@@ -63,7 +68,8 @@ pub struct Previous {
 /// The row keeps what the previous holder saved, but for epoch, holder and lease.
 pub async fn take(session: &Session, holder: &str) -> Result<Saved, BridgeError> {
     let client = &session.client;
-    let mut waiting = false;
+    // Since when nobody has held the lease, though somebody has the lock.
+    let (mut waiting, mut nobody) = (false, None);
     loop {
         // A connection that is dead without a word would keep a standby from ever taking over.
         let asked = tokio::time::timeout(LEASE, try_lock(client)).await.map_err(|_| BridgeError::Silent)??;
@@ -71,17 +77,28 @@ pub async fn take(session: &Session, holder: &str) -> Result<Saved, BridgeError>
             Lock::Ours(pid) => return claim(client, holder, pid).await,
             Lock::Theirs(current) => current,
         };
-        if let Some(row) = current {
-            let (name, pid, over): (String, i32, bool) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
-            if over {
+        let held = current.map(|row| {
+            Ok::<(String, i32, bool), tokio_postgres::Error>((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))
+        });
+        match held.transpose()? {
+            Some((name, _, false)) => {
+                nobody = None;
+                if !std::mem::replace(&mut waiting, true) {
+                    tracing::info!(holder = name, "another bridge is at work: standing by");
+                }
+            }
+            // Behind a pooler the lock may outlive its bridge, in a session that others use, before a row names that.
+            _ if nobody.get_or_insert_with(Instant::now).elapsed() > LEASE => {
+                tracing::warn!("a session has the bridges' lock, and no bridge is at work: ending it");
+                client.execute(END_ANY, &[&LOCK]).await?;
+            }
+            Some((name, pid, _)) => {
                 tracing::warn!(holder = name, "the bridge that holds the lease has not renewed it: ending its session");
                 // Frees the lock. A holder that is merely slow finds its epoch outdated. Only the session that has
                 // the lock is meant: the number may be another's by now.
                 client.execute(END_HOLDER, &[&LOCK, &pid]).await?;
-            } else if !waiting {
-                waiting = true;
-                tracing::info!(holder = name, "another bridge is at work: standing by");
             }
+            None => {}
         }
         tokio::time::sleep(STANDBY).await;
     }
