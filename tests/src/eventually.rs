@@ -11,7 +11,7 @@ const INTERVAL: Duration = Duration::from_millis(20);
 /// # Panics
 /// If it has not held within the time: `what` says what was waited for.
 #[track_caller]
-pub fn eventually(within: Duration, what: impl Display, mut condition: impl FnMut() -> bool) {
+pub fn eventually(within: Duration, what: &(impl Display + ?Sized), mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
     while !condition() {
         assert!(start.elapsed() < within, "not within {within:?}: {what}");
@@ -23,7 +23,7 @@ pub fn eventually(within: Duration, what: impl Display, mut condition: impl FnMu
 ///
 /// # Panics
 /// If it has not held within the time: `what` says what was waited for.
-pub async fn eventually_async<F>(within: Duration, what: impl Display, mut condition: impl FnMut() -> F)
+pub async fn eventually_async<F>(within: Duration, what: &(impl Display + ?Sized), mut condition: impl FnMut() -> F)
 where
     F: Future<Output = bool>,
 {

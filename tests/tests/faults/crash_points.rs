@@ -104,7 +104,7 @@ fn kill_at(stage: &Stage<'_>, part: &[&str], place: &str, passings: usize) {
             eventually(SOON, "it publishes", || doomed.log().contains("publishing"));
             doomed.signal("TERM");
         }
-        eventually(SOON, format!("it ends at {place}"), || !doomed.is_running());
+        eventually(SOON, &format!("it ends at {place}"), || !doomed.is_running());
         // Its last words may still be on their way through the pipe.
         let (words, log) = (format!("ending at {place}"), doomed.shared_log());
         doomed.wait(SOON);

@@ -126,7 +126,7 @@ impl<'a> Stage<'a> {
     pub async fn settle(&self) {
         self.limit_topic(false).await;
         self.mend(true);
-        eventually(SOON * 2, Standing(self, "all is published and applied"), || {
+        eventually(SOON * 2, &Standing(self, "all is published and applied"), || {
             self.retry_parked(i32::MAX);
             let open = self.count("lifestream.events WHERE NOT published_to_kafka") + self.count("lifestream.parked");
             open == 0 && self.behind() == 0
