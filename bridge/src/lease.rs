@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use lifestream_envelope::postgres::Session;
-use tokio_postgres::{Client, Row};
+use tokio_postgres::Client;
 
 use crate::error::BridgeError;
 
@@ -21,14 +21,10 @@ const STANDBY: Duration = Duration::from_millis(500);
 /// The advisory lock that the holder's session keeps: the letters `lifestre`.
 const LOCK: i64 = i64::from_be_bytes(*b"lifestre");
 
+/// Ends the session that has the lock: the one of that server process, or whichever it is.
 const END_HOLDER: &str = "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_locks \
-     WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND pid = $2 \
+     WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND ($2::int4 IS NULL OR pid = $2) \
        AND ((classid::int8 << 32) | objid::int8) = $1 \
-       AND database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())";
-
-/// The same, whoever it is.
-const END_ANY: &str = "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_locks \
-     WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND ((classid::int8 << 32) | objid::int8) = $1 \
        AND database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())";
 
 /// What an epoch starts from.
@@ -77,10 +73,7 @@ pub async fn take(session: &Session, holder: &str) -> Result<Saved, BridgeError>
             Lock::Ours(pid) => return claim(client, holder, pid).await,
             Lock::Theirs(current) => current,
         };
-        let held = current.map(|row| {
-            Ok::<(String, i32, bool), tokio_postgres::Error>((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))
-        });
-        match held.transpose()? {
+        match current {
             Some((name, _, false)) => {
                 nobody = None;
                 if !std::mem::replace(&mut waiting, true) {
@@ -90,13 +83,13 @@ pub async fn take(session: &Session, holder: &str) -> Result<Saved, BridgeError>
             // Behind a pooler the lock may outlive its bridge, in a session that others use, before a row names that.
             _ if nobody.get_or_insert_with(Instant::now).elapsed() > LEASE => {
                 tracing::warn!("a session has the bridges' lock, and no bridge is at work: ending it");
-                client.execute(END_ANY, &[&LOCK]).await?;
+                client.execute(END_HOLDER, &[&LOCK, &None::<i32>]).await?;
             }
             Some((name, pid, _)) => {
                 tracing::warn!(holder = name, "the bridge that holds the lease has not renewed it: ending its session");
                 // Frees the lock. A holder that is merely slow finds its epoch outdated. Only the session that has
                 // the lock is meant: the number may be another's by now.
-                client.execute(END_HOLDER, &[&LOCK, &pid]).await?;
+                client.execute(END_HOLDER, &[&LOCK, &Some(pid)]).await?;
             }
             None => {}
         }
@@ -109,7 +102,7 @@ enum Lock {
     /// With the server process that has it: behind a pooler not always the one that answers next.
     Ours(i32),
     /// With the row of whoever has it: name, server process, whether the lease is over.
-    Theirs(Option<Row>),
+    Theirs(Option<(String, i32, bool)>),
 }
 
 async fn try_lock(client: &Client) -> Result<Lock, BridgeError> {
@@ -119,7 +112,8 @@ async fn try_lock(client: &Client) -> Result<Lock, BridgeError> {
         return Ok(Lock::Ours(row.try_get(1)?));
     }
     let sql = "SELECT holder, holder_pid, lease_until < pg_catalog.clock_timestamp() FROM lifestream.bridge_progress";
-    Ok(Lock::Theirs(client.query_opt(sql, &[]).await?))
+    let Some(row) = client.query_opt(sql, &[]).await? else { return Ok(Lock::Theirs(None)) };
+    Ok(Lock::Theirs(Some((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))))
 }
 
 async fn claim(client: &Client, holder: &str, pid: i32) -> Result<Saved, BridgeError> {
