@@ -19,9 +19,6 @@ const MOST_NUMBERS: i64 = 1_000_000;
 
 /// Those of the events found that are not here, archived or not.
 pub async fn among(client: &Client, found: &Found) -> Result<Vec<(Uuid, Place)>, BridgeError> {
-    if found.events.is_empty() {
-        return Ok(Vec::new());
-    }
     let (events, mut left) = (found.events.iter().collect::<Vec<_>>(), Vec::new());
     for some in events.chunks(ASKED) {
         let ids: Vec<Uuid> = some.iter().map(|(id, _)| **id).collect();
